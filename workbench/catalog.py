@@ -1,0 +1,133 @@
+"""What is in a history: its types, its streams, and how many events in which time.
+
+Each function takes the event table as a LazyFrame and returns a small frame; only
+the columns that the answer needs are read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import polars as pl
+
+from workbench.errors import RangeError
+from workbench.tables import RATE, STREAMS, TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+By = Literal["type", "stream", "aggregate"]
+
+
+def short_name(type_: str) -> str:
+    """Return an event type without its module.
+
+    Examples
+    --------
+    >>> short_name("shop.orders:Order.Placed")
+    'Order.Placed'
+    """
+    return type_.rpartition(":")[2]
+
+
+SHORT_NAME = pl.col("type").str.extract(r"([^:]*)$")
+AGGREGATE = SHORT_NAME.str.extract(r"^(.+)\.[^.]*$")
+
+
+def types(events: pl.LazyFrame) -> pl.DataFrame:
+    """Return the event types: `workbench.tables.TYPES`, most frequent first.
+
+    Parameters
+    ----------
+    events
+        The event table, as `History.scan` returns it.
+    """
+    size = pl.col("data").str.len_bytes().cast(pl.Int64)
+    found = (
+        events.group_by("type")
+        .agg(
+            pl.col("schema_version").drop_nulls().unique().sort().alias("schema_versions"),
+            pl.len().cast(pl.Int64).alias("count"),
+            *_span(),
+            size.mean().alias("mean_size_bytes"),
+            size.max().alias("largest_size_bytes"),
+            pl.col("data").is_null().sum().cast(pl.Int64).alias("undecodable"),
+        )
+        .with_columns(
+            SHORT_NAME.alias("short_name"),
+            AGGREGATE.alias("aggregate"),
+            (pl.col("count") / pl.col("count").sum()).alias("share"),
+        )
+        .collect(engine="streaming")
+    )
+    return TYPES.conform(found).sort("count", "type", descending=[True, False])
+
+
+def streams(events: pl.LazyFrame) -> pl.DataFrame:
+    """Return the streams: `workbench.tables.STREAMS`, in the order in which they begin.
+
+    Parameters
+    ----------
+    events
+        The event table, as `History.scan` returns it.
+    """
+    found = (
+        events.group_by("stream")
+        .agg(
+            pl.col("type").sort_by("position").first().alias("type"),
+            pl.len().cast(pl.Int64).alias("events"),
+            *_span(),
+            pl.col("version").max().alias("head_version"),
+        )
+        .with_columns(AGGREGATE.alias("aggregate"))
+        .collect(engine="streaming")
+    )
+    return STREAMS.conform(found).sort("first_position", "stream")
+
+
+def _span() -> list[pl.Expr]:
+    return [
+        pl.col("position").min().alias("first_position"),
+        pl.col("position").max().alias("last_position"),
+        pl.col("time").min().alias("first_time"),
+        pl.col("time").max().alias("last_time"),
+    ]
+
+
+def rate(events: pl.LazyFrame, every: str = "1d", by: By = "type") -> pl.DataFrame:
+    """Return how many events there are in each window of time: `workbench.tables.RATE`.
+
+    Parameters
+    ----------
+    events
+        The event table, as `History.scan` returns it. Events without a time do not count.
+    every
+        The window's length, as Polars writes durations: '1h', '1d', '1w', '1mo'. Windows
+        begin at whole multiples in UTC; weeks begin on Monday.
+    by
+        What to count apart: the short name of the 'type', the 'stream', or the 'aggregate'.
+
+    Raises
+    ------
+    RangeError
+        If `every` is no duration or `by` is none of the three.
+    """
+    columns: Mapping[str, pl.Expr] = {
+        "type": SHORT_NAME,
+        "stream": pl.col("stream"),
+        "aggregate": AGGREGATE,
+    }
+    if by not in columns:
+        msg = f"Cannot count by {by!r}. Choose one of {', '.join(get_args(By))}."
+        raise RangeError(msg)
+    try:
+        found = (
+            events.filter(pl.col("time").is_not_null())
+            .group_by(pl.col("time").dt.truncate(every), columns[by].alias("by"))
+            .agg(pl.len().cast(pl.Int64).alias("count"))
+            .collect(engine="streaming")
+        )
+    except pl.exceptions.PolarsError as error:
+        msg = f"Cannot use {every!r} as a window of time. Write it as '1h', '1d', '1w' or '1mo'."
+        raise RangeError(msg) from error
+    return RATE.conform(found).sort("time", "by")

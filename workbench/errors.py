@@ -1,0 +1,149 @@
+"""Every error that the workbench raises, as one tree.
+
+Each class is also the builtin that a caller would catch, so that
+`except FileNotFoundError` works without knowing this module. A message has
+three parts: what was asked, what was found, what to do.
+
+::
+
+    WorkbenchError
+    ├── UnknownTargetError (ValueError)          no kind of source fits the target
+    ├── StoreNotFoundError (FileNotFoundError)   nothing is there
+    ├── StoreUnreadableError (OSError)           something is there, but no store
+    │   └── StoreLockedError                     another process holds it
+    ├── UnknownLayoutError (ValueError)          a database without stored events
+    ├── UnknownApplicationError (LookupError)    which application of several
+    ├── UnknownTypeError (LookupError)           no event type of that name, or several
+    ├── UnknownStreamError (LookupError)         no such stream
+    ├── UnknownPositionError (LookupError)       no event with that number
+    ├── UnknownTableError (LookupError)          the trial has no such table
+    ├── RangeError (ValueError)                  a range that ends before it begins
+    ├── WrongKeyError (ValueError)               the cipher key does not fit
+    ├── CodecError (ValueError)                  a cipher or compressor cannot be used
+    ├── ProjectionError (TypeError)              a projection that cannot be run
+    ├── HandlerError (RuntimeError)              a handler raised during a replay
+    ├── ExportError (OSError)                    a file that cannot be written
+    └── MissingExtraError (ImportError)          an optional package is not installed
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MOST_ALTERNATIVES = 5
+
+
+class WorkbenchError(Exception):
+    """The root of all errors that the workbench raises."""
+
+
+class UnknownTargetError(WorkbenchError, ValueError):
+    """A target for which no kind of source exists."""
+
+
+class StoreNotFoundError(WorkbenchError, FileNotFoundError):
+    """A path with nothing there."""
+
+
+class StoreUnreadableError(WorkbenchError, OSError):
+    """A path with something there that cannot be read as a store."""
+
+
+class StoreLockedError(StoreUnreadableError):
+    """A store that another process holds locked."""
+
+
+class UnknownLayoutError(WorkbenchError, ValueError):
+    """A database in which no table looks like stored events."""
+
+
+class UnknownApplicationError(WorkbenchError, LookupError):
+    """A store of several applications, of which none, or no existing one, was named."""
+
+
+class UnknownTypeError(WorkbenchError, LookupError):
+    """An event type that the history does not have, or a short name of several."""
+
+
+class UnknownStreamError(WorkbenchError, LookupError):
+    """A stream that the history does not have."""
+
+
+class UnknownPositionError(WorkbenchError, LookupError):
+    """A position at which the history has no event."""
+
+
+class UnknownTableError(WorkbenchError, LookupError):
+    """A table that the projection does not declare."""
+
+
+class RangeError(WorkbenchError, ValueError):
+    """A range that ends before it begins, or whose ends are of the wrong kind."""
+
+
+class WrongKeyError(WorkbenchError, ValueError):
+    """A cipher key that does not decipher the stored events."""
+
+
+class CodecError(WorkbenchError, ValueError):
+    """A cipher or compressor that was named but cannot be used."""
+
+
+class ProjectionError(WorkbenchError, TypeError):
+    """A projection that cannot be run: no handlers, or tables declared wrongly."""
+
+
+class HandlerError(WorkbenchError, RuntimeError):
+    """A handler of a projection raised; the cause is chained."""
+
+
+class ExportError(WorkbenchError, OSError):
+    """An export that cannot be written where it was asked for."""
+
+
+class MissingExtraError(WorkbenchError, ImportError):
+    """A feature whose optional package is not installed."""
+
+
+def missing_extra(feature: str, extra: str) -> MissingExtraError:
+    """Return the error for a feature whose optional package is not there.
+
+    Examples
+    --------
+    >>> print(missing_extra("AES ciphers", "crypto"))
+    AES ciphers need the extra 'crypto'. Install it: pip install 'event-workbench[crypto]'
+    """
+    return MissingExtraError(
+        f"{feature} need the extra {extra!r}. "
+        f"Install it: pip install 'event-workbench[{extra}]'"
+    )
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return a hint that lists at most five names like `name`, else the first five.
+
+    Examples
+    --------
+    >>> near("Order.Shiped", ["Order.Shipped", "Order.Placed"])
+    'Near it: Order.Shipped.'
+    >>> near("xyz", ["b", "a"])
+    'There are: a, b.'
+    >>> near("xyz", [])
+    'There are none.'
+    """
+    names = sorted(set(known))
+    if not names:
+        return "There are none."
+    close = get_close_matches(name, names, n=MOST_ALTERNATIVES, cutoff=0.6)
+    if not close:
+        folded = name.casefold()
+        close = [n for n in names if folded in n.casefold()][:MOST_ALTERNATIVES]
+    if close:
+        return f"Near it: {', '.join(close)}."
+    more = len(names) - MOST_ALTERNATIVES
+    tail = f" and {more} more" if more > 0 else ""
+    return f"There are: {', '.join(names[:MOST_ALTERNATIVES])}{tail}."

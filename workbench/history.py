@@ -1,0 +1,658 @@
+"""A history: an immutable, lazy selection of one source's events, in order.
+
+`open_history` is the one door. Narrowing a history gives a new one, and reading
+happens only when a frame is asked for. Parts of the source are read and decoded a
+few at a time in threads, and handed on in order.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import time as clock
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import polars as pl
+
+from workbench import catalog, quality
+from workbench.catalog import short_name
+from workbench.errors import (
+    RangeError,
+    UnknownPositionError,
+    UnknownStreamError,
+    UnknownTypeError,
+    WrongKeyError,
+    near,
+)
+from workbench.moments import moment_of
+from workbench.payload.codec import Codec, make_codec
+from workbench.payload.decode import decode, raw_columns
+from workbench.payload.typed import Fields
+from workbench.pushdown import selection_of
+from workbench.sources import Selection, Source
+from workbench.tables import EVENTS
+from workbench.targets import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from concurrent.futures import Future
+    from datetime import date
+    from uuid import UUID
+
+    from workbench.sources import Part
+
+T = TypeVar("T")
+
+THREADS = min(4, os.cpu_count() or 1)
+AHEAD = 1  # parts that are read before they are asked for, for each thread
+ENVELOPE = ("position", "partition", "stream", "version", "type", "schema_version", "time")
+MOST_NEAR_STREAMS = 10_000
+KEY_SAMPLE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a reading has come: positions done of those there are, and since when."""
+
+    done: int
+    total: int
+    elapsed_s: float
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that the rest will take at the rate so far."""
+        return self.elapsed_s / self.done * (self.total - self.done) if self.done else 0.0
+
+
+@dataclass(slots=True)
+class _Types:
+    """The type names of a source, read once, and then only what has been added."""
+
+    head: int | None = None
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class History:
+    """An immutable, lazy selection of one source's events, in order of position.
+
+    Made by `open_history`. `len(history)` counts the events.
+
+    Examples
+    --------
+    >>> from workbench import open_history
+    >>> from workbench.samples import shop_path
+    >>> history = open_history(shop_path())
+    >>> history.of_types("Order.Placed").scan().select("position", "time").collect().width
+    2
+    """
+
+    source: Source
+    codec: Codec = field(default_factory=Codec, repr=False)
+    selection: Selection = field(default_factory=Selection)
+    first_time: datetime | None = None
+    """Only events of this time or later, if set."""
+    last_time: datetime | None = None
+    """Only events of this time or earlier, if set."""
+    on_progress: Callable[[Progress], None] | None = field(
+        default=None, repr=False, compare=False
+    )
+    _types: _Types = field(default_factory=_Types, repr=False, compare=False)
+
+    # What it is
+
+    @property
+    def name(self) -> str:
+        """What the source is called, such as a file's name."""
+        return self.source.name
+
+    @property
+    def application(self) -> str | None:
+        """The application whose events these are, where the source says so."""
+        return self.source.application
+
+    @property
+    def head(self) -> int | None:
+        """The last position of the selection, None where it is empty.
+
+        The source's own last position while nothing narrows the history, at no
+        cost; else the last position that is in it.
+        """
+        if self.selection == Selection() and not self._is_timed:
+            return self.source.head()
+        last: int | None = self.scan().select(pl.col("position").max()).collect().item()
+        return last
+
+    @property
+    def _is_timed(self) -> bool:
+        return self.first_time is not None or self.last_time is not None
+
+    def __len__(self) -> int:
+        """The number of events in the selection."""
+        if self._is_timed:
+            return int(self.scan().select(pl.len()).collect().item())
+        return self.source.count(self.selection)
+
+    def __repr__(self) -> str:
+        """One line, without reading anything."""
+        narrowed = f", {self._narrowed()}" if self._narrowed() else ""
+        return f"<History {self.name!r}: {self.source.kind}{narrowed}>"
+
+    def _narrowed(self) -> str:
+        chosen, words = self.selection, []
+        if chosen.after is not None:
+            words.append(f"after {chosen.after:,}")
+        if chosen.upto is not None:
+            words.append(f"up to {chosen.upto:,}")
+        if self.first_time is not None:
+            words.append(f"since {self.first_time.isoformat()}")
+        if self.last_time is not None:
+            words.append(f"until {self.last_time.isoformat()}")
+        if chosen.types is not None:
+            words.append(f"types {', '.join(sorted(map(short_name, chosen.types)))}")
+        if chosen.streams is not None:
+            words.append(f"streams {', '.join(sorted(chosen.streams))}")
+        return "; ".join(words)
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "source": f"{self.name} ({self.source.kind})",
+            "application": self.application or "not said by the source",
+            "events": f"{len(self):,}",
+            "last position": f"{self.head or 0:,}",
+            "narrowed to": self._narrowed() or "nothing: the whole history",
+        }
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in rows.items()
+        )
+        return f"<table><caption>History</caption>{cells}</table>"
+
+    # Narrowing
+
+    def between(self, *, after: int | None = None, upto: int | None = None) -> History:
+        """Return the events at positions greater than `after`, up to and with `upto`.
+
+        Raises
+        ------
+        RangeError
+            If the range ends before it begins.
+        """
+        if after is not None and upto is not None and upto < after:
+            msg = (
+                f"Cannot select positions after {after:,} up to {upto:,}: the range ends before "
+                f"it begins. Swap the two: after={upto}, upto={after}."
+            )
+            raise RangeError(msg)
+        return replace(self, selection=self.selection.meet(Selection(after=after, upto=upto)))
+
+    def since(self, moment: datetime | date | str) -> History:
+        """Return the events of `moment` or later, by the time that they carry.
+
+        A time without a zone is UTC. Text is ISO 8601, such as '2025-03-01' or
+        '2025-03-01T12:00+02:00'. Events without a time are left out.
+
+        Raises
+        ------
+        RangeError
+            If the text is no time, or the history ends before it.
+        """
+        first = moment_of(moment)
+        if self.first_time is not None:
+            first = max(first, self.first_time)
+        return self._timed(first, self.last_time)
+
+    def until(self, moment: datetime | date | str) -> History:
+        """Return the events of `moment` or earlier; see `since`.
+
+        A date without a time of day means the whole of that day.
+
+        Raises
+        ------
+        RangeError
+            If the text is no time, or the history begins after it.
+        """
+        last = moment_of(moment, end_of_day=True)
+        if self.last_time is not None:
+            last = min(last, self.last_time)
+        return self._timed(self.first_time, last)
+
+    def _timed(self, first: datetime | None, last: datetime | None) -> History:
+        if first is not None and last is not None and last < first:
+            msg = (
+                f"Cannot select events since {first.isoformat()} until {last.isoformat()}: the "
+                "range ends before it begins. Give an earlier since, or a later until."
+            )
+            raise RangeError(msg)
+        return replace(self, first_time=first, last_time=last)
+
+    def of_types(self, *types: str) -> History:
+        """Return the events of these types, by full or unambiguous short name.
+
+        Raises
+        ------
+        UnknownTypeError
+            If the source has no such type, or several of that short name.
+        """
+        chosen = frozenset(self.full_type(name) for name in types)
+        return replace(self, selection=self.selection.meet(Selection(types=chosen)))
+
+    def of_streams(self, *streams: str | UUID) -> History:
+        """Return the events of these streams; a UUID is found with and without dashes.
+
+        Raises
+        ------
+        UnknownStreamError
+            If the source has no such stream.
+        """
+        forms = [self.source.stream_forms(stream) for stream in streams]
+        for stream, form in zip(streams, forms, strict=True):
+            if not self.source.count(Selection(streams=form)):
+                raise UnknownStreamError(self._no_stream(str(stream)))
+        chosen = frozenset().union(*forms)
+        return replace(self, selection=self.selection.meet(Selection(streams=chosen)))
+
+    def _no_stream(self, stream: str) -> str:
+        known = self.scan().select("stream").head(MOST_NEAR_STREAMS).unique().collect()
+        return (
+            f"Cannot find the stream {stream!r} in {self.name!r}. "
+            f"{near(stream, known['stream'].drop_nulls().to_list())}"
+        )
+
+    def with_progress(self, on_progress: Callable[[Progress], None] | None) -> History:
+        """Return the same history, which reports to `on_progress` while it is read."""
+        return replace(self, on_progress=on_progress)
+
+    # Names of types
+
+    def type_names(self) -> frozenset[str]:
+        """Return all event types of the source, whatever the history is narrowed to."""
+        head = self.source.head()
+        if head != self._types.head:
+            fresh = History(self.source, self.codec, Selection(after=self._types.head))
+            names = fresh.scan().select("type").unique().collect(engine="streaming")
+            self._types.names |= frozenset(names["type"].drop_nulls().to_list())
+            self._types.head = head
+        return self._types.names
+
+    def full_type(self, name: str) -> str:
+        """Return the type, as stored, for a full or short name.
+
+        Raises
+        ------
+        UnknownTypeError
+            If the source has no such type, or several of that short name.
+        """
+        known = self.type_names()
+        if name in known:
+            return name
+        found = sorted(k for k in known if short_name(k) == name)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            msg = (
+                f"Cannot tell which event type {name!r} is in {self.name!r}: "
+                f"{', '.join(found[:5])} have that short name. Give one of these in full."
+            )
+            raise UnknownTypeError(msg)
+        msg = (
+            f"Cannot find the event type {name!r} in {self.name!r}. "
+            f"{near(name, map(short_name, known))}"
+        )
+        raise UnknownTypeError(msg)
+
+    # Reading
+
+    def scan(self) -> pl.LazyFrame:
+        """Return the event table as a LazyFrame: `workbench.tables.EVENTS`, by position.
+
+        Only the columns that a query uses are read. Conditions on position, stream,
+        version and type are answered by the source, where it can; all others by
+        Polars, also those on time, which is in the payload.
+
+        Raises
+        ------
+        StoreUnreadableError
+            When it is collected, if the source can no longer be read.
+        """
+        from polars.io.plugins import register_io_source
+
+        frame = register_io_source(
+            self._io_source, schema=EVENTS.schema, validate_schema=False, is_pure=False
+        )
+        if self.first_time is not None:
+            frame = frame.filter(pl.col("time") >= self.first_time)
+        if self.last_time is not None:
+            frame = frame.filter(pl.col("time") <= self.last_time)
+        return frame
+
+    def _io_source(
+        self,
+        with_columns: list[str] | None,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+        _batch_size: int | None,
+    ) -> Iterator[pl.DataFrame]:
+        wanted = list(EVENTS.names) if with_columns is None else with_columns
+        needed = {*wanted, *(predicate.meta.root_names() if predicate is not None else ())}
+        selection = self.selection.meet(selection_of(predicate))
+        if predicate is None:
+            selection = selection.meet(Selection(limit=n_rows))
+        left = n_rows
+        for frame in self._batches(needed or {"position"}, selection):
+            found = frame if predicate is None else frame.filter(predicate)
+            found = found.select(wanted)
+            if left is not None:
+                found = found.head(left)
+                left -= found.height
+            yield found
+            if left == 0:
+                return
+
+    def _batches(self, columns: Collection[str], selection: Selection) -> Iterator[pl.DataFrame]:
+        first = self.source.first_schema_version
+
+        def decoded(raw: pl.DataFrame) -> pl.DataFrame:
+            return decode(raw, columns, self.codec, first)
+
+        return self._read(raw_columns(columns), selection, decoded)
+
+    def _read(
+        self, raw: set[str], selection: Selection, use: Callable[[pl.DataFrame], T]
+    ) -> Iterator[T]:
+        """Yield `use` of each raw part, in order; a few parts are under way at once."""
+        report = self._reporter(selection)
+
+        def run(part: Part) -> tuple[int | None, T]:
+            frame = part()
+            return frame["position"].max(), use(frame)
+
+        under_way: deque[Future[tuple[int | None, T]]] = deque()
+        with (
+            self.source.parts(selection, raw | {"position"}) as parts,
+            ThreadPoolExecutor(THREADS, thread_name_prefix="workbench") as pool,
+        ):
+            try:
+                for part in parts:
+                    under_way.append(pool.submit(run, part))
+                    if len(under_way) > THREADS * AHEAD:
+                        yield _done(under_way, report)
+                while under_way:
+                    yield _done(under_way, report)
+            finally:
+                for task in under_way:
+                    task.cancel()
+
+    def _reporter(self, selection: Selection) -> Callable[[int | None], None]:
+        tell = self.on_progress
+        if tell is None:
+            return lambda _: None
+        first, head = self.source.tail() or 0, self.source.head() or 0
+        low = max(first - 1, selection.after if selection.after is not None else first - 1)
+        high = min(head, selection.upto if selection.upto is not None else head)
+        begun = clock.monotonic()
+
+        def report(last: int | None) -> None:
+            if last is not None:
+                tell(Progress(last - low, max(high - low, 1), clock.monotonic() - begun))
+
+        return report
+
+    def events(self, *types: str) -> pl.DataFrame:
+        """Return the events, with typed columns if they are of one type.
+
+        Parameters
+        ----------
+        types
+            Full or short names. With exactly one, its payload's fields are columns in
+            native dtypes: the library's wrappers are Datetime (UTC), Decimal, and String
+            for a UUID; an unknown wrapper is a struct. A field that is named like one of
+            the event's own columns gets the prefix `data.`. With none or several,
+            `workbench.tables.EVENTS`, whose `data` is JSON.
+
+        Raises
+        ------
+        UnknownTypeError
+            If the source has no such type, or several of that short name.
+        """
+        chosen = self.of_types(*types) if types else self
+        if len(types) != 1:
+            return chosen.scan().collect()
+        name = self.full_type(types[0])
+        return chosen.events_by_type().get(name, pl.DataFrame(schema=_envelope_schema()))
+
+    def events_by_type(self) -> dict[str, pl.DataFrame]:
+        """Return the typed columns of every type, as `events` does for one, in one reading.
+
+        Keys are full type names in the order in which they first occur.
+        """
+        readers: dict[str, _Typed] = {}
+        for frame in self.batches((*ENVELOPE, "data", "problem")):
+            for (name,), rows in frame.group_by("type", maintain_order=True):
+                readers.setdefault(str(name), _Typed()).add(rows)
+        return {name: reader.frame() for name, reader in readers.items()}
+
+    def batches(self, columns: Collection[str] = EVENTS.names) -> Iterator[pl.DataFrame]:
+        """Yield the events a frame at a time, in order, so that memory stays small.
+
+        Parameters
+        ----------
+        columns
+            Which columns of `workbench.tables.EVENTS`, all by default.
+
+        Raises
+        ------
+        StoreUnreadableError
+            If the source can no longer be read.
+        """
+        condition = pl.lit(value=True)
+        if self.first_time is not None:
+            condition &= pl.col("time") >= self.first_time
+        if self.last_time is not None:
+            condition &= pl.col("time") <= self.last_time
+        needed = {*columns, "time"} if self._is_timed else set(columns)
+        for frame in self._batches(needed, self.selection):
+            kept = frame.filter(condition) if self._is_timed else frame
+            yield kept.select(name for name in EVENTS.names if name in columns)
+
+    def state(self, position: int) -> bytes:
+        """Return the stored bytes of one event's payload, as they lie in the source.
+
+        Raises
+        ------
+        UnknownPositionError
+            If no event has that position.
+        """
+        found = self.source.state(position)
+        if found is None:
+            msg = (
+                f"Cannot find an event at position {position:,} in {self.name!r}, which goes from "
+                f"{self.source.tail() or 0:,} to {self.source.head() or 0:,}. "
+                "Positions may have holes: see history.problems()."
+            )
+            raise UnknownPositionError(msg)
+        return found
+
+    # Questions to it
+
+    def types(self) -> pl.DataFrame:
+        """Return the event types: `workbench.tables.TYPES`, most frequent first."""
+        return catalog.types(self.scan())
+
+    def streams(self) -> pl.DataFrame:
+        """Return the streams: `workbench.tables.STREAMS`, in the order in which they begin."""
+        return catalog.streams(self.scan())
+
+    def rate(self, every: str = "1d", by: catalog.By = "type") -> pl.DataFrame:
+        """Return how many events there are in each window of time: `workbench.tables.RATE`.
+
+        Parameters
+        ----------
+        every
+            The window's length: '1h', '1d', '1w', '1mo'. Windows begin in UTC.
+        by
+            What to count apart: 'type' (short names), 'stream' or 'aggregate'.
+
+        Raises
+        ------
+        RangeError
+            If `every` is no duration or `by` is none of the three.
+        """
+        return catalog.rate(self.scan(), every, by)
+
+    def problems(self, *, now: datetime | None = None) -> pl.DataFrame:
+        """Return what is wrong or odd with the history: `workbench.tables.PROBLEMS`.
+
+        A narrowed history is checked for what its events show by themselves: gaps,
+        rare types, snapshots and receivers are looked at only in a whole one.
+
+        Parameters
+        ----------
+        now
+            After which moment a time is in the future; by default the present.
+        """
+        is_whole = self.selection == Selection() and not self._is_timed
+        around = quality.Circumstances(
+            head=self.source.head(),
+            now=moment_of(now or datetime.now(UTC)),
+            is_whole=is_whole,
+            own_numbers=self.source.capabilities.own_numbers,
+            snapshots=self.source.snapshots(),
+            receivers=self.source.receivers(),
+        )
+        return quality.problems(self.scan(), around)
+
+    def receivers(self) -> pl.DataFrame:
+        """Return who follows the source, and how far: `workbench.tables.RECEIVERS`."""
+        return self.source.receivers()
+
+    def snapshots(self) -> pl.DataFrame:
+        """Return the stored snapshots: `workbench.tables.SNAPSHOTS`."""
+        return self.source.snapshots()
+
+
+def open_history(
+    target: object,
+    *,
+    application: str | None = None,
+    cipher_key: str | None = None,
+    cipher: str | None = None,
+    compressor: str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> History:
+    """Return the history of the events that lie at `target`, opened for reading only.
+
+    Parameters
+    ----------
+    target
+        A path; a URL such as 'sqlite:///shop.db', or 'sqlite:////abs/shop.db?application=a';
+        or a live application or recorder of `eventsourcing`, also in memory.
+    application
+        Which application, where a file holds several.
+    cipher_key
+        The key of encrypted payloads, as `AESCipher.create_key` makes it.
+    cipher
+        The topic of another cipher than the library's AES.
+    compressor
+        The topic of a compressor that is not zlib, gzip, bz2 or xz, which are
+        recognised by themselves. Naming it imports it.
+    env
+        Where to look for the library's own names of the last three, `CIPHER_KEY`,
+        `CIPHER_TOPIC` and `COMPRESSOR_TOPIC`; by default the process's environment.
+
+    Raises
+    ------
+    UnknownTargetError
+        If no kind of source fits the target.
+    StoreNotFoundError, StoreUnreadableError, StoreLockedError
+        If the store is not there, or cannot be read.
+    UnknownLayoutError
+        If it is a database without stored events.
+    UnknownApplicationError
+        If it holds several applications, and none or no existing one was named.
+    WrongKeyError
+        If no stored event can be deciphered with the key.
+    CodecError, MissingExtraError
+        If a cipher or compressor cannot be used.
+
+    Examples
+    --------
+    >>> from workbench.samples import shop_path
+    >>> open_history(shop_path())
+    <History 'shop.db': eventsourcing 9, SQLite>
+    """
+    source = open_source(target, application)
+    codec = _codec_of(target) or make_codec(
+        cipher_key=cipher_key,
+        cipher=cipher,
+        compressor=compressor,
+        application=source.application,
+        env=env,
+    )
+    history = History(source, codec)
+    if codec.cipher is not None:
+        _check_key(history)
+    return history
+
+
+def _codec_of(target: object) -> Codec | None:
+    """Return how a live application encodes its payloads, None for anything else."""
+    mapper = getattr(target, "mapper", None)
+    if mapper is None:
+        return None
+    compressor = getattr(mapper, "compressor", None)
+    return Codec(
+        cipher=getattr(mapper, "cipher", None),
+        decompress=None if compressor is None else compressor.decompress,
+    )
+
+
+def _check_key(history: History) -> None:
+    """Try the key on a few events at both ends: a wrong one fits none."""
+    columns = ("position", "problem")
+    first = history.scan().select(columns).head(KEY_SAMPLE).collect()
+    last = history.between(after=(history.head or 0) - KEY_SAMPLE).scan().select(columns).collect()
+    tried = pl.concat([first, last])
+    refused = tried.filter(pl.col("problem").str.starts_with("not deciphered"))
+    if tried.height and refused.height == tried.height:
+        msg = (
+            f"Cannot decipher {history.name!r}: the key fits none of {tried['position'].n_unique()} "
+            f"events that were tried ({refused['problem'][0]}). Give the key that wrote them."
+        )
+        raise WrongKeyError(msg)
+
+
+def _done(
+    under_way: deque[Future[tuple[int | None, T]]], report: Callable[[int | None], None]
+) -> T:
+    last, found = under_way.popleft().result()
+    report(last)
+    return found
+
+
+class _Typed:
+    """The events of one type: their envelope, and beside it their fields."""
+
+    def __init__(self) -> None:
+        self._envelopes: list[pl.DataFrame] = []
+        self._fields = Fields()
+
+    def add(self, rows: pl.DataFrame) -> None:
+        self._envelopes.append(rows.select(*ENVELOPE, "problem"))
+        self._fields.add(rows["data"])
+
+    def frame(self) -> pl.DataFrame:
+        envelope, fields = pl.concat(self._envelopes), self._fields.frame()
+        if envelope["problem"].null_count() == envelope.height:
+            envelope = envelope.drop("problem")
+        names = {n: f"data.{n}" for n in fields.columns if n in EVENTS.names}
+        return pl.concat([envelope, fields.rename(names)], how="horizontal")
+
+
+def _envelope_schema() -> pl.Schema:
+    return pl.Schema({name: EVENTS.schema[name] for name in ENVELOPE})

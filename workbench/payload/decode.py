@@ -1,0 +1,282 @@
+"""Raw rows to the event table, a frame at a time.
+
+Most payloads are JSON text as the library writes it: the time comes first, the
+schema version last. Those are read by slicing columns; each is then checked to be
+JSON. Whatever looks different is read one by one, so that one odd payload never
+takes a neighbour with it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from workbench.payload.codec import read_json
+from workbench.sources.base import as_text
+from workbench.tables import EVENTS, TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from workbench.payload.codec import Codec
+
+FROM_STATE = frozenset({"schema_version", "time", "data", "metadata", "problem"})
+
+# How the library's JSONTranscoder begins an event with a time, and ends one with a version.
+TIME_OPENS = b'{"timestamp":{"_type_":"datetime_iso","_data_":"'
+_TIME_LENGTH = 32  # 2025-01-01T12:00:00.123456+00:00
+TIME_CLOSES = b'"}'
+TIME_ENDS = len(TIME_OPENS) + _TIME_LENGTH + len(TIME_CLOSES)
+_VERSION_CLOSES = r',"class_version":([0-9]{1,9})\}$'
+_WRAPPED_TIME = re.compile(
+    rb'\{\s*"_type_"\s*:\s*"datetime_iso"\s*,\s*"_data_"\s*:\s*("[^"\\]*")\s*\}'
+)
+_NAMED_METADATA = ("correlation_id", "causation_id")
+
+
+def raw_columns(columns: Collection[str]) -> set[str]:
+    """Return the raw columns that are needed for `columns` of the event table."""
+    needed = {c for c in columns if c not in FROM_STATE}
+    if not FROM_STATE.isdisjoint(columns):
+        needed.add("state")
+    return needed | ({"metadata"} & set(columns))
+
+
+def decode(
+    raw: pl.DataFrame, columns: Collection[str], codec: Codec, first_schema_version: int | None
+) -> pl.DataFrame:
+    """Return `columns` of the event table for raw rows, in the table's order.
+
+    Parameters
+    ----------
+    raw
+        Rows of `workbench.sources.RAW_SCHEMA`, with the columns of `raw_columns`.
+    columns
+        Which columns of `workbench.tables.EVENTS`.
+    codec
+        How the payloads were encoded.
+    first_schema_version
+        The schema version of an event that states none.
+    """
+    if not FROM_STATE.isdisjoint(columns):
+        raw = raw.with_columns(_read(raw, set(columns), codec, first_schema_version))
+    return raw.select(
+        pl.col(c.name).cast(c.dtype) for c in EVENTS.columns if c.name in columns
+    )
+
+
+def _read(
+    raw: pl.DataFrame, columns: set[str], codec: Codec, first_schema_version: int | None
+) -> list[pl.Series]:
+    payloads = _Payloads(raw["state"], codec)
+    found = [payloads.data(), payloads.problem()]
+    if "time" in columns:
+        found.append(payloads.time())
+    if "schema_version" in columns:
+        found.append(payloads.schema_version(first_schema_version))
+    if "metadata" in columns:
+        found.append(payloads.metadata(raw["metadata"]))
+    return found
+
+
+class _Payloads:
+    """One column of stored payloads, and what can be read out of it.
+
+    `states` are the stored bytes, or for encoded payloads the JSON that was in them.
+    """
+
+    def __init__(self, states: pl.Series, codec: Codec) -> None:
+        import msgspec
+
+        self._problems: dict[int, str] = {}
+        self._envelopes: dict[int, Any] = {}
+        self._read_envelope = msgspec.json.Decoder(_envelope()).decode
+        text = as_text(states, "null")
+        plain = states.bin.starts_with(b"{") & text.is_not_null()
+        if not codec.is_plain:
+            plain = pl.zeros(states.len(), pl.Int8, eager=True).cast(pl.Boolean)
+        text = self._peeled(states, text, plain, codec)
+        self.text = self._checked(text)
+        self.bytes = self.text.cast(pl.Binary)
+
+    def _peeled(
+        self, states: pl.Series, text: pl.Series, plain: pl.Series, codec: Codec
+    ) -> pl.Series:
+        """Read what is not plain JSON text, one by one."""
+        rows = (~plain.fill_null(value=False)).arg_true()
+        if rows.is_empty():
+            return text
+        peeled = [codec.read(state) for state in states.gather(rows).to_list()]
+        self._problems.update(
+            (row, read.problem)
+            for row, read in zip(rows.to_list(), peeled, strict=True)
+            if read.problem is not None
+        )
+        return text.scatter(rows, pl.Series([read.data for read in peeled], dtype=pl.String))
+
+    def _checked(self, text: pl.Series) -> pl.Series:
+        """Check every payload to be JSON: as fast as a loop can, which skips over values."""
+        skip = _skipper()
+        replaced: dict[int, str | None] = {}
+        for row, payload in enumerate(text.cast(pl.Binary).to_list()):
+            try:
+                if payload is not None:
+                    skip(payload)
+            except (ValueError, RecursionError):
+                replaced[row], problem = read_json(payload.decode())
+                if problem is not None:
+                    self._problems[row] = problem
+        for row in _with_long_integers(text):
+            _, problem = read_json(text[row])
+            if problem is not None:
+                self._problems.setdefault(row, problem)
+        if not replaced:
+            return text
+        return text.scatter(
+            list(replaced), pl.Series(list(replaced.values()), dtype=pl.String)
+        )
+
+    def data(self) -> pl.Series:
+        return self.text.alias("data")
+
+    def problem(self) -> pl.Series:
+        column = pl.repeat(None, self.text.len(), dtype=pl.String, eager=True)
+        if self._problems:
+            values = pl.Series(list(self._problems.values()), dtype=pl.String)
+            column = column.scatter(list(self._problems), values)
+        return column.alias("problem")
+
+    def time(self) -> pl.Series:
+        """The times: sliced where they stand first, else searched for."""
+        sliced = self.bytes.bin.slice(len(TIME_OPENS), _TIME_LENGTH)
+        after = self.bytes.bin.slice(len(TIME_OPENS) + _TIME_LENGTH, len(TIME_CLOSES))
+        opens = self.bytes.bin.starts_with(TIME_OPENS)
+        fits = opens & after.bin.starts_with(TIME_CLOSES)
+        times = parse_times(as_text(sliced, "null").set(~fits, None))
+        # A slice can fit and still be no time; then it is none.
+        rows = self._rows(~fits & self.bytes.bin.contains(b'"timestamp"'))
+        if rows:
+            found = pl.Series([_time_text(self._envelope(row).timestamp) for row in rows])
+            times = times.scatter(rows, parse_times(found.cast(pl.String)))
+        return times.alias("time")
+
+    def schema_version(self, first: int | None) -> pl.Series:
+        versions = pl.repeat(first, self.text.len(), dtype=pl.Int32, eager=True)
+        rows = self._rows(self.bytes.bin.contains(b'"class_version"'))
+        if rows:
+            found = self.text.gather(rows).str.extract(_VERSION_CLOSES).cast(pl.Int32)
+            inside = found.is_null().arg_true().to_list()
+            if inside:
+                read = [_version(self._envelope(rows[i]).class_version) for i in inside]
+                other = pl.Series([first if v is None else v for v in read], dtype=pl.Int32)
+                found = found.scatter(inside, other)
+            versions = versions.scatter(rows, found)
+        return versions.set(self.text.is_null(), None).alias("schema_version")
+
+    def metadata(self, stored: pl.Series) -> pl.Series:
+        """What the source keeps beside the payload, else what the payload says of causes."""
+        named = self.bytes.bin.contains(b'"correlation_id"') | self.bytes.bin.contains(
+            b'"causation_id"'
+        )
+        rows = self._rows(named & stored.is_null())
+        if rows:
+            found = [_causes(self._envelope(row)) for row in rows]
+            stored = stored.scatter(rows, pl.Series(found, dtype=pl.String))
+        return stored.alias("metadata")
+
+    def _rows(self, mask: pl.Series) -> list[int]:
+        rows: list[int] = mask.fill_null(value=False).arg_true().to_list()
+        return rows
+
+    def _envelope(self, row: int) -> Any:  # noqa: ANN401, a class made at run time
+        if row not in self._envelopes:
+            try:
+                self._envelopes[row] = self._read_envelope(self.text[row])
+            except (ValueError, RecursionError):
+                self._envelopes[row] = _envelope()()
+        return self._envelopes[row]
+
+
+def _skipper() -> Callable[[bytes], object]:
+    """Return a decoder that walks over a JSON value and builds nothing."""
+    import msgspec
+
+    return msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def _envelope() -> Any:  # noqa: ANN401, a class made at run time
+    import msgspec
+
+    names = ("timestamp", "class_version", *_NAMED_METADATA)
+    return msgspec.defstruct("Envelope", [(n, msgspec.Raw, msgspec.Raw(b"")) for n in names])
+
+
+def _time_text(value: bytes) -> str | None:
+    value = bytes(value)
+    wrapped = _WRAPPED_TIME.fullmatch(value)
+    value = wrapped[1] if wrapped else value
+    return value[1:-1].decode("utf-8", "replace") if value.startswith(b'"') else None
+
+
+def _version(value: bytes) -> int | None:
+    digits = bytes(value)
+    return int(digits) if digits.isdigit() and len(digits) < 10 else None  # noqa: PLR2004, Int32
+
+
+def _causes(envelope: Any) -> str | None:  # noqa: ANN401, a class made at run time
+    found = [(n, bytes(getattr(envelope, n)).decode()) for n in _NAMED_METADATA]
+    members = ",".join(f'"{n}":{value}' for n, value in found if value)
+    return f"{{{members}}}" if members else None
+
+
+def parse_times(texts: pl.Series) -> pl.Series:
+    """Return ISO 8601 times as UTC in microseconds; null where a text is none.
+
+    A time without a zone is taken as UTC.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        # Arrow's parser is several times faster, and gives up at the first misfit.
+        arrow = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+        parsed = pl.from_arrow(pc.cast(arrow, pa.timestamp("us", "UTC")))
+    except pa.ArrowInvalid:
+        zoned = pl.when(texts.str.contains(_ZONE)).then(texts).otherwise(texts + "Z")
+        iso = pl.select(zoned.str.replace(" ", "T").str.replace(_SHORT_ZONE, "${1}:${2}")).to_series()
+        parsed = iso.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+    if not isinstance(parsed, pl.Series):
+        msg = f"Arrow returned {type(parsed).__name__}, not a column"
+        raise TypeError(msg)
+    return parsed.cast(TIME)
+
+
+_ZONE = r"([Zz]|[+-][0-9]{2}:?[0-9]{2})$"
+_SHORT_ZONE = r"([+-][0-9]{2})([0-9]{2})$"
+
+
+def _with_long_integers(text: pl.Series) -> list[int]:
+    """Return the rows in which 19 or more digits stand together outside nothing in particular.
+
+    Such a run holds eight digits in one aligned word of the buffer, which is
+    looked for first: most frames have none and cost one pass over the bytes.
+    """
+    import numpy as np
+
+    arrow = text.to_arrow(compat_level=pl.CompatLevel.oldest())
+    buffer = arrow.buffers()[2]
+    if buffer is None or buffer.size < 8:  # noqa: PLR2004, one word
+        return []
+    words = np.frombuffer(buffer, dtype=np.uint64, count=buffer.size // 8)
+    high = np.uint64(0xF0F0F0F0F0F0F0F0)
+    digits = words[(words & high) == np.uint64(0x3030303030303030)]
+    six = np.uint64(0x0606060606060606)
+    if not (((digits + six) & high) == np.uint64(0x3030303030303030)).any():
+        return []
+    rows: list[int] = text.str.contains(_LONG_INTEGER).fill_null(value=False).arg_true().to_list()
+    return rows
+
+
+_LONG_INTEGER = r"[:\[,\s]-?[0-9]{19}"

@@ -1,0 +1,163 @@
+"""How `eventsourcing` and its extensions lay out their tables in SQLite.
+
+A layout is recognised by tables and columns alone. Nothing in such a file says
+which version of which package wrote it, and table names are the user's to choose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+EVENT_COLUMNS = {"originator_id", "originator_version", "topic", "state"}
+SENTINEL = "__migration__"  # a row that the library keeps in tables named `tracking`
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTable:
+    """A table as the database describes it: column names with declared types."""
+
+    name: str
+    columns: Mapping[str, str]
+    has_rowid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """A tracking table: who follows whom. `receiver` and `follows` are SQL expressions."""
+
+    table: str
+    receiver: str
+    follows: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the events of one application lie in a SQLite file, and in what form."""
+
+    kind: str
+    events: str
+    position: str
+    application: str | None = None
+    application_column: str | None = None
+    id_is_blob: bool = False
+    id_has_dashes: bool = False
+    metadata: str | None = None
+    snapshots: str | None = None
+    tracking: tuple[Tracking, ...] = ()
+    names_follower: bool = False
+    first_schema_version: int | None = 1
+
+
+def quoted(name: str) -> str:
+    """Return an SQL identifier.
+
+    Examples
+    --------
+    >>> quoted('odd"name')
+    '"odd""name"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """Return an SQL expression for a text, whatever is in it."""
+    return f"CAST(x'{value.encode('utf-8', 'surrogatepass').hex()}' AS TEXT)"
+
+
+def recognise(tables: Iterable[StoredTable]) -> list[Layout]:
+    """Return the layouts found, one for each table of events; a Django one has no application yet.
+
+    Notes
+    -----
+    The columns are those of `eventsourcing.sqlite` 9.5.6 and 10.0.0a7,
+    `eventsourcing_sqlalchemy.models` 1.0.1 and `eventsourcing_django.models` 0.6.
+    """
+    by_name = {table.name: table for table in tables}
+    return [
+        layout
+        for table in by_name.values()
+        if EVENT_COLUMNS <= set(table.columns)
+        if (layout := _layout(table, by_name)) is not None
+    ]
+
+
+def _layout(table: StoredTable, tables: Mapping[str, StoredTable]) -> Layout | None:
+    columns = set(table.columns)
+    if not table.has_rowid or "uid" in columns or table.name.endswith("snapshots"):
+        return None
+    if {"id", "application_name"} <= columns:
+        return _django(table, tables)
+    if "id" in columns:
+        return _sqlalchemy(table, tables)
+    if columns == EVENT_COLUMNS:
+        return _native(table, tables, "eventsourcing 9, SQLite")
+    if columns == EVENT_COLUMNS | {"event_id", "metadata"}:
+        return replace(
+            _native(table, tables, "eventsourcing 10, SQLite"),
+            id_has_dashes=True,
+            metadata=_WITH_EVENT_ID,
+            first_schema_version=None,
+        )
+    return None
+
+
+# eventsourcing 10 keeps an event's id beside its metadata; here it is part of it.
+_WITH_EVENT_ID = """CASE
+    WHEN substr(CAST(metadata AS TEXT), 1, 1) = '{' AND event_id IS NOT NULL
+    THEN '{"event_id":"' || event_id || '"' || CASE trim(substr(CAST(metadata AS TEXT), 2))
+        WHEN '}' THEN '}' ELSE ',' || substr(CAST(metadata AS TEXT), 2) END
+    ELSE CAST(metadata AS TEXT) END"""
+
+
+def _native(table: StoredTable, tables: Mapping[str, StoredTable], kind: str) -> Layout:
+    tracking = tables.get("tracking")
+    found: tuple[Tracking, ...] = ()
+    if tracking is not None and "notification_id" in tracking.columns:
+        followed = "context_name" if "context_name" in tracking.columns else "application_name"
+        found = (Tracking("tracking", "'tracking'", followed),)
+    snapshots = "stored_snapshots" if "stored_snapshots" in tables else None
+    return Layout(kind, table.name, "rowid", snapshots=snapshots, tracking=found)
+
+
+def _sqlalchemy(table: StoredTable, tables: Mapping[str, StoredTable]) -> Layout:
+    prefix = table.name.removesuffix("events").removesuffix("_")
+    nameless = prefix == "stored"
+    snapshots = f"{prefix}_snapshots"
+    tracking = tuple(
+        Tracking(name, text(name.removesuffix("_tracking")), "application_name")
+        for name, found in tables.items()
+        if name.endswith("_tracking")
+        if {"application_name", "notification_id"} == set(found.columns)
+    )
+    return Layout(
+        "eventsourcing-sqlalchemy, SQLite",
+        table.name,
+        "id",
+        application=None if nameless else prefix,
+        id_is_blob="BINARY" in table.columns["originator_id"].upper(),
+        snapshots=snapshots if snapshots in tables else None,
+        tracking=tracking,
+        names_follower=not nameless,
+    )
+
+
+def _django(table: StoredTable, tables: Mapping[str, StoredTable]) -> Layout:
+    tracking = tables.get("notification_tracking")
+    found = (
+        (Tracking("notification_tracking", "application_name", "upstream_application_name"),)
+        if tracking is not None and "upstream_application_name" in tracking.columns
+        else ()
+    )
+    return Layout(
+        "eventsourcing-django, SQLite",
+        table.name,
+        "id",
+        application_column="application_name",
+        snapshots="snapshots" if "snapshots" in tables else None,
+        tracking=found,
+        names_follower=True,
+    )

@@ -1,0 +1,424 @@
+"""Stored events in a SQLite file: read by column, in ranges of positions, never written.
+
+Rows come out of the database as Arrow through ADBC, whose driver runs without the
+interpreter lock, so that two ranges are read at once. Each range is a query of its
+own on a connection of its thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import polars as pl
+
+from workbench import tables
+from workbench.errors import UnknownApplicationError, UnknownLayoutError, near
+from workbench.sources.base import RAW_SCHEMA, Capabilities, Selection, as_text
+from workbench.sources.layouts import (
+    SENTINEL,
+    Layout,
+    StoredTable,
+    quoted,
+    recognise,
+    text,
+)
+from workbench.sources.sqlite_file import BUSY_TIMEOUT_MS, SQLiteFile
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
+
+    from workbench.sources.base import Part
+
+ROWS_A_PART = 65_536
+WIDEST_RANGE = 2**24
+MOST_VALUES = 5_000  # of a membership that is written into SQL
+_HEX_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class SQLiteSource:
+    """One application's events in a SQLite file."""
+
+    file: SQLiteFile
+    layout: Layout
+
+    @property
+    def name(self) -> str:
+        """The file's name, with the application where the file holds several."""
+        return self.file.path.name
+
+    @property
+    def kind(self) -> str:
+        """The layout's name."""
+        return self.layout.kind
+
+    @property
+    def application(self) -> str | None:
+        """The application, where the file says it."""
+        return self.layout.application
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Total order and receivers; no time index and no announcement of new events."""
+        return Capabilities(
+            total_order=True,
+            time_index=False,
+            live=False,
+            receivers=bool(self.layout.tracking),
+            own_numbers=self.layout.application_column is None,
+        )
+
+    @property
+    def first_schema_version(self) -> int | None:
+        """1 in eventsourcing 9, unknown in 10."""
+        return self.layout.first_schema_version
+
+    def head(self) -> int | None:
+        """The greatest position, one look into the index."""
+        return self._edge("max")
+
+    def tail(self) -> int | None:
+        """The smallest position, one look into the index."""
+        return self._edge("min")
+
+    def _edge(self, which: str) -> int | None:
+        where = _where(self._of_application())
+        with self.file.connect() as db:
+            sql = f"SELECT {which}({self.layout.position}) FROM {quoted(self.layout.events)}{where}"
+            edge: int | None = db.execute(sql).fetchone()[0]
+            return edge
+
+    def count(self, selection: Selection) -> int:
+        """The number of events in `selection`, counted by the database."""
+        if selection.is_empty:
+            return 0
+        with self.file.connect() as db:
+            sql = f"SELECT count(*) FROM {quoted(self.layout.events)}{self._filters(selection)}"
+            counted: int = db.execute(sql).fetchone()[0]
+        return counted if selection.limit is None else min(counted, selection.limit)
+
+    def stream_forms(self, stream: object) -> frozenset[str]:
+        """The text itself, and the form in which this file shows a UUID."""
+        value = str(stream)
+        try:
+            uuid = stream if isinstance(stream, UUID) else UUID(value)
+        except ValueError:
+            return frozenset({value})
+        shown = str(uuid) if self.layout.id_has_dashes else uuid.hex
+        return frozenset({shown}) if self.layout.id_is_blob else frozenset({shown, value})
+
+    def state(self, position: int) -> bytes | None:
+        """The stored bytes of one event."""
+        selection = Selection(after=position - 1, upto=position)
+        with self.file.connect() as db:
+            sql = (
+                f"SELECT CAST(state AS BLOB) FROM {quoted(self.layout.events)}"
+                f"{self._filters(selection)}"
+            )
+            row = db.execute(sql).fetchone()
+        return None if row is None else row[0]
+
+    def snapshots(self) -> pl.DataFrame:
+        """The stored snapshots: `workbench.tables.SNAPSHOTS`."""
+        if self.layout.snapshots is None:
+            return tables.SNAPSHOTS.frame()
+        sql = (
+            f"SELECT {self._stream()}, CAST(originator_version AS INTEGER), CAST(topic AS TEXT) "
+            f"FROM {quoted(self.layout.snapshots)}{_where(self._of_application())} ORDER BY 1, 2"
+        )
+        return self._rows(sql, tables.SNAPSHOTS)
+
+    def receivers(self) -> pl.DataFrame:
+        """Who follows this application: `workbench.tables.RECEIVERS`."""
+        frames = [
+            self._rows(
+                f"SELECT {t.receiver}, {t.follows}, max(notification_id) "
+                f"FROM {quoted(t.table)} WHERE {t.follows} <> '{SENTINEL}' GROUP BY 1, 2",
+                tables.RECEIVERS,
+            )
+            for t in self.layout.tracking
+        ]
+        found = pl.concat(frames) if frames else tables.RECEIVERS.frame()
+        if self.layout.names_follower:
+            # Here the file says whose positions these are; others are not comparable.
+            ours = (self.application or "").casefold()
+            found = found.filter(pl.col("follows").str.to_lowercase() == ours)
+        return found.sort("receiver", "follows")
+
+    def _rows(self, sql: str, table: tables.Table) -> pl.DataFrame:
+        with self.file.connect() as db:
+            rows = db.execute(sql).fetchall()
+        return pl.DataFrame(rows, schema=table.schema, orient="row")
+
+    @contextmanager
+    def parts(self, selection: Selection, columns: Collection[str]) -> Iterator[Iterator[Part]]:
+        """The selected raw rows in ranges of positions, each read when its part is called."""
+        with closing(_Reader(self.file)) as reader:
+            yield (
+                _part(reader, self._sql(chosen, columns), columns, width)
+                for chosen, width in self._ranges(selection)
+            )
+
+    def _ranges(self, selection: Selection) -> Iterator[tuple[Selection, _Width]]:
+        """Yield the selection cut into ranges of about `ROWS_A_PART` rows.
+
+        Ranges get wider where the numbers are sparse, and stretches without any
+        event are stepped over by one look into the index.
+        """
+        width = _Width()
+        if selection.is_empty:
+            return
+        if selection.streams is not None and len(selection.streams) <= MOST_VALUES:
+            yield selection, width  # by the index of streams, in one query
+            return
+        head = self._edge("max")
+        if head is None:
+            return
+        upto = head if selection.upto is None else min(head, selection.upto)
+        if selection.limit is not None and selection.limit <= ROWS_A_PART:
+            yield replace(selection, upto=upto), width
+            return
+        after = selection.after
+        while (first := self._next(after, upto)) is not None:
+            after = min(first - 1 + width.positions, upto)
+            yield replace(selection, after=first - 1, upto=after, limit=None), width
+
+    def _next(self, after: int | None, upto: int) -> int | None:
+        position, events = self.layout.position, quoted(self.layout.events)
+        lower = "" if after is None else f"{position} > {after} AND "
+        with self.file.connect() as db:
+            sql = f"SELECT min({position}) FROM {events} WHERE {lower}{position} <= {upto}"
+            found: int | None = db.execute(sql).fetchone()[0]
+            return found
+
+    def _sql(self, selection: Selection, columns: Collection[str]) -> str:
+        expressions = {
+            "position": self.layout.position,
+            "partition": "0",
+            "stream": f"CAST({self._stream()} AS BLOB)",
+            "version": "CAST(originator_version AS INTEGER)",
+            # Bytes, so that text which is not UTF-8 is found here and not in the driver.
+            "type": "CAST(topic AS BLOB)",
+            "state": "CAST(state AS BLOB)",
+            "metadata": f"CAST({self.layout.metadata or 'NULL'} AS BLOB)",
+        }
+        chosen = [f"{expressions[c]} AS {c}" for c in expressions if c in columns]
+        limit = "" if selection.limit is None else f" LIMIT {selection.limit}"
+        return (
+            f"SELECT {', '.join(chosen) or self.layout.position + ' AS position'} "
+            f"FROM {quoted(self.layout.events)}"
+            f"{self._filters(selection)} ORDER BY {self.layout.position}{limit}"
+        )
+
+    def _stream(self) -> str:
+        if self.layout.id_is_blob:
+            return "lower(hex(originator_id))"
+        return "CAST(originator_id AS TEXT)"
+
+    def _of_application(self) -> list[str]:
+        column, application = self.layout.application_column, self.layout.application
+        if column is None or application is None:
+            return []
+        return [f"{quoted(column)} = {text(application)}"]
+
+    def _filters(self, selection: Selection) -> str:
+        conditions = self._of_application()
+        position = self.layout.position
+        if selection.streams is not None and len(selection.streams) <= MOST_VALUES:
+            conditions.append(f"originator_id IN ({self._ids(selection.streams)})")
+            position = f"+{position}"  # else SQLite may walk the positions, not the index
+        if selection.types is not None and len(selection.types) <= MOST_VALUES:
+            conditions.append(f"topic IN ({', '.join(map(text, sorted(selection.types)))})")
+        for column, operator, value in (
+            (position, ">", selection.after),
+            (position, "<=", selection.upto),
+            ("originator_version", ">", selection.after_version),
+            ("originator_version", "<=", selection.upto_version),
+        ):
+            if value is not None:
+                conditions.append(f"{column} {operator} {value}")
+        return _where(conditions)
+
+    def _ids(self, streams: frozenset[str]) -> str:
+        if not self.layout.id_is_blob:
+            return ", ".join(map(text, sorted(streams)))
+        return ", ".join(
+            f"x'{stream}'"
+            for stream in sorted(streams)
+            if len(stream) == _HEX_DIGITS and stream.isalnum() and _is_hex(stream)
+        )
+
+
+def _is_hex(value: str) -> bool:
+    try:
+        bytes.fromhex(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _where(conditions: list[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+class _Width:
+    """How many positions the next range spans, learnt from the ranges before."""
+
+    def __init__(self) -> None:
+        self.positions = ROWS_A_PART
+
+    def saw(self, rows: int) -> None:
+        if rows < ROWS_A_PART // 2:
+            self.positions = min(self.positions * 2, WIDEST_RANGE)
+        elif rows > ROWS_A_PART:
+            self.positions = max(self.positions // 2, ROWS_A_PART)
+
+
+class _Reader:
+    """ADBC connections, one for each thread that reads; closed together."""
+
+    def __init__(self, file: SQLiteFile) -> None:
+        self._file = file
+        self._local = threading.local()
+        self._opened: list[Any] = []
+
+    def fetch(self, sql: str) -> pl.DataFrame:
+        before = self._file.state()
+        frame = self._query(sql)
+        if self._file.state() != before and not before[0]:
+            # A writer began while the file was read as immutable: read it again.
+            self._local.connection = None
+            frame = self._query(sql)
+        return frame
+
+    def _query(self, sql: str) -> pl.DataFrame:
+        with self._file.translated(), self._connection().cursor() as cursor:
+            cursor.adbc_statement.set_options(
+                **{"adbc.sqlite.query.batch_rows": str(ROWS_A_PART)}
+            )
+            cursor.execute(sql)
+            frame = pl.from_arrow(cursor.fetch_arrow_table())
+        if not isinstance(frame, pl.DataFrame):
+            msg = f"the database returned {type(frame).__name__}, not a table"
+            raise TypeError(msg)
+        return frame
+
+    def _connection(self) -> Any:  # noqa: ANN401, the driver has no types
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            from adbc_driver_sqlite import dbapi
+
+            connection = dbapi.connect(self._file.uri(), autocommit=True)
+            self._opened.append(connection)
+            self._local.connection = connection
+            with connection.cursor() as cursor:
+                cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+                cursor.fetchall()
+        return connection
+
+    def close(self) -> None:
+        for connection in self._opened:
+            connection.close()
+
+
+def _part(
+    reader: _Reader, sql: str, columns: Collection[str], width: _Width
+) -> Callable[[], pl.DataFrame]:
+    def read() -> pl.DataFrame:
+        frame = reader.fetch(sql)
+        width.saw(frame.height)
+        return frame.select(
+            [_conformed(frame[name]) for name in RAW_SCHEMA if name in frame.columns]
+            + ([pl.lit([], RAW_SCHEMA["tags"]).alias("tags")] if "tags" in columns else [])
+        )
+
+    return read
+
+
+def _conformed(series: pl.Series) -> pl.Series:
+    wanted = RAW_SCHEMA[series.name]
+    if series.dtype == pl.Binary and wanted == pl.String:
+        return as_text(series, "replace")
+    return series.cast(wanted)
+
+
+def open_sqlite(path: Path, application: str | None = None) -> SQLiteSource:
+    """Return the source for a SQLite file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    application
+        Which application's events, where the file holds several.
+
+    Raises
+    ------
+    StoreNotFoundError, StoreUnreadableError, StoreLockedError
+        If the file cannot be read as SQLite.
+    UnknownLayoutError
+        If no table in it looks like stored events.
+    UnknownApplicationError
+        If it holds several applications and `application` names none of them.
+    """
+    file = SQLiteFile(path)
+    with file.connect() as db:
+        stored = list(_tables(db))
+        layouts = [found for layout in recognise(stored) for found in _applications(db, layout)]
+    if not layouts:
+        names = ", ".join(sorted(t.name for t in stored)[:5]) or "none at all"
+        msg = (
+            f"Cannot open {str(path)!r}: no table in it has the columns of stored events "
+            "(originator_id, originator_version, topic, state). "
+            f"Its tables are: {names}. Name a store that an eventsourcing application wrote."
+        )
+        raise UnknownLayoutError(msg)
+    return SQLiteSource(file, _chosen(path, layouts, application))
+
+
+def _chosen(path: Path, layouts: list[Layout], application: str | None) -> Layout:
+    names = [layout.application or "(no name)" for layout in layouts]
+    if application is None:
+        if len(layouts) == 1:
+            return layouts[0]
+        msg = (
+            f"Cannot choose between the applications of {str(path)!r}: it holds "
+            f"{', '.join(sorted(names))}. Name one: application={sorted(names)[0]!r}."
+        )
+        raise UnknownApplicationError(msg)
+    for layout in layouts:
+        if application.casefold() == (layout.application or "").casefold():
+            return layout
+    if len(layouts) == 1 and layouts[0].application is None:
+        return replace(layouts[0], application=application)  # the file does not say: the user does
+    msg = (
+        f"Cannot find the application {application!r} in {str(path)!r}. "
+        f"{near(application, names)}"
+    )
+    raise UnknownApplicationError(msg)
+
+
+def _tables(db: sqlite3.Connection) -> Iterator[StoredTable]:
+    rows = db.execute("PRAGMA table_list").fetchall()
+    for schema, name, kind, _, without_rowid, _ in rows:
+        if schema == "main" and kind == "table" and not name.startswith("sqlite_"):
+            columns = db.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
+            yield StoredTable(name, {c[1]: c[2] for c in columns}, not without_rowid)
+
+
+def _applications(db: sqlite3.Connection, layout: Layout) -> Iterator[Layout]:
+    column, events = layout.application_column, quoted(layout.events)
+    if column is None:
+        yield layout
+        return
+    # One step down the index for each name, not a walk over all rows.
+    sql = f"SELECT min({quoted(column)}) FROM {events} WHERE {quoted(column)} > ?"
+    name = ""
+    while (name := db.execute(sql, (name,)).fetchone()[0]) is not None:
+        yield replace(layout, application=name)
