@@ -31,7 +31,7 @@ from workbench.errors import (
 from workbench.moments import moment_of
 from workbench.payload.codec import Codec, make_codec
 from workbench.payload.decode import decode, raw_columns
-from workbench.payload.typed import Fields
+from workbench.payload.typed import Piece, TypedReader, joined
 from workbench.pushdown import selection_of
 from workbench.sources import Selection, Source
 from workbench.tables import EVENTS
@@ -322,14 +322,9 @@ class History:
         """
         from polars.io.plugins import register_io_source
 
-        frame = register_io_source(
+        return register_io_source(
             self._io_source, schema=EVENTS.schema, validate_schema=False, is_pure=False
         )
-        if self.first_time is not None:
-            frame = frame.filter(pl.col("time") >= self.first_time)
-        if self.last_time is not None:
-            frame = frame.filter(pl.col("time") <= self.last_time)
-        return frame
 
     def _io_source(
         self,
@@ -341,7 +336,7 @@ class History:
         wanted = list(EVENTS.names) if with_columns is None else with_columns
         needed = {*wanted, *(predicate.meta.root_names() if predicate is not None else ())}
         selection = self.selection.meet(selection_of(predicate))
-        if predicate is None:
+        if predicate is None and not self._is_timed:
             selection = selection.meet(Selection(limit=n_rows))
         left = n_rows
         for frame in self._batches(needed or {"position"}, selection):
@@ -355,12 +350,8 @@ class History:
                 return
 
     def _batches(self, columns: Collection[str], selection: Selection) -> Iterator[pl.DataFrame]:
-        first = self.source.first_schema_version
-
-        def decoded(raw: pl.DataFrame) -> pl.DataFrame:
-            return decode(raw, columns, self.codec, first)
-
-        return self._read(raw_columns(columns), selection, decoded)
+        needed = {*columns, "time"} if self._is_timed else columns
+        return self._read(raw_columns(needed), selection, lambda raw: self._decoded(raw, columns))
 
     def _read(
         self, raw: set[str], selection: Selection, use: Callable[[pl.DataFrame], T]
@@ -431,11 +422,33 @@ class History:
 
         Keys are full type names in the order in which they first occur.
         """
-        readers: dict[str, _Typed] = {}
-        for frame in self.batches((*ENVELOPE, "data", "problem")):
-            for (name,), rows in frame.group_by("type", maintain_order=True):
-                readers.setdefault(str(name), _Typed()).add(rows)
-        return {name: reader.frame() for name, reader in readers.items()}
+        reader, found = TypedReader(), dict[str, list[Piece]]()
+        columns = {*ENVELOPE, "data", "problem"}
+
+        def parsed(raw: pl.DataFrame) -> list[Piece]:
+            return reader.pieces(
+                self._decoded(raw, columns, checks=False), lambda: self._decoded(raw, columns)
+            )
+
+        for pieces in self._read(raw_columns({*columns, "time"}), self.selection, parsed):
+            for piece in pieces:
+                found.setdefault(piece.type, []).append(piece)
+        with ThreadPoolExecutor(THREADS) as pool:
+            frames = pool.map(joined, found.values())
+            return {name: _without_empty_problem(f) for name, f in zip(found, frames, strict=True)}
+
+    def _decoded(
+        self, raw: pl.DataFrame, columns: Collection[str], *, checks: bool = True
+    ) -> pl.DataFrame:
+        """Return the event table for raw rows, of the times that are selected."""
+        needed = {*columns, "time"} if self._is_timed else columns
+        first = self.source.first_schema_version
+        frame = decode(raw, needed, self.codec, first, checks=checks)
+        if self.first_time is not None:
+            frame = frame.filter(pl.col("time") >= self.first_time)
+        if self.last_time is not None:
+            frame = frame.filter(pl.col("time") <= self.last_time)
+        return frame.select(name for name in EVENTS.names if name in columns)
 
     def batches(self, columns: Collection[str] = EVENTS.names) -> Iterator[pl.DataFrame]:
         """Yield the events a frame at a time, in order, so that memory stays small.
@@ -450,15 +463,7 @@ class History:
         StoreUnreadableError
             If the source can no longer be read.
         """
-        condition = pl.lit(value=True)
-        if self.first_time is not None:
-            condition &= pl.col("time") >= self.first_time
-        if self.last_time is not None:
-            condition &= pl.col("time") <= self.last_time
-        needed = {*columns, "time"} if self._is_timed else set(columns)
-        for frame in self._batches(needed, self.selection):
-            kept = frame.filter(condition) if self._is_timed else frame
-            yield kept.select(name for name in EVENTS.names if name in columns)
+        yield from self._batches(columns, self.selection)
 
     def state(self, position: int) -> bytes:
         """Return the stored bytes of one event's payload, as they lie in the source.
@@ -635,23 +640,9 @@ def _done(
     return found
 
 
-class _Typed:
-    """The events of one type: their envelope, and beside it their fields."""
-
-    def __init__(self) -> None:
-        self._envelopes: list[pl.DataFrame] = []
-        self._fields = Fields()
-
-    def add(self, rows: pl.DataFrame) -> None:
-        self._envelopes.append(rows.select(*ENVELOPE, "problem"))
-        self._fields.add(rows["data"])
-
-    def frame(self) -> pl.DataFrame:
-        envelope, fields = pl.concat(self._envelopes), self._fields.frame()
-        if envelope["problem"].null_count() == envelope.height:
-            envelope = envelope.drop("problem")
-        names = {n: f"data.{n}" for n in fields.columns if n in EVENTS.names}
-        return pl.concat([envelope, fields.rename(names)], how="horizontal")
+def _without_empty_problem(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame without the column `problem` if no event of it has one."""
+    return frame.drop("problem") if frame["problem"].null_count() == frame.height else frame
 
 
 def _envelope_schema() -> pl.Schema:

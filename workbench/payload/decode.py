@@ -9,6 +9,8 @@ takes a neighbour with it.
 from __future__ import annotations
 
 import re
+from collections import deque
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -45,7 +47,12 @@ def raw_columns(columns: Collection[str]) -> set[str]:
 
 
 def decode(
-    raw: pl.DataFrame, columns: Collection[str], codec: Codec, first_schema_version: int | None
+    raw: pl.DataFrame,
+    columns: Collection[str],
+    codec: Codec,
+    first_schema_version: int | None,
+    *,
+    checks: bool = True,
 ) -> pl.DataFrame:
     """Return `columns` of the event table for raw rows, in the table's order.
 
@@ -59,18 +66,21 @@ def decode(
         How the payloads were encoded.
     first_schema_version
         The schema version of an event that states none.
+    checks
+        Whether texts that look like JSON are checked to be JSON.
     """
     if not FROM_STATE.isdisjoint(columns):
-        raw = raw.with_columns(_read(raw, set(columns), codec, first_schema_version))
+        raw = raw.with_columns(
+            _read(raw, set(columns), _Payloads(raw["state"], codec, checks=checks), first_schema_version)
+        )
     return raw.select(
         pl.col(c.name).cast(c.dtype) for c in EVENTS.columns if c.name in columns
     )
 
 
 def _read(
-    raw: pl.DataFrame, columns: set[str], codec: Codec, first_schema_version: int | None
+    raw: pl.DataFrame, columns: set[str], payloads: _Payloads, first_schema_version: int | None
 ) -> list[pl.Series]:
-    payloads = _Payloads(raw["state"], codec)
     found = [payloads.data(), payloads.problem()]
     if "time" in columns:
         found.append(payloads.time())
@@ -87,7 +97,7 @@ class _Payloads:
     `states` are the stored bytes, or for encoded payloads the JSON that was in them.
     """
 
-    def __init__(self, states: pl.Series, codec: Codec) -> None:
+    def __init__(self, states: pl.Series, codec: Codec, *, checks: bool) -> None:
         import msgspec
 
         self._problems: dict[int, str] = {}
@@ -98,7 +108,7 @@ class _Payloads:
         if not codec.is_plain:
             plain = pl.zeros(states.len(), pl.Int8, eager=True).cast(pl.Boolean)
         text = self._peeled(states, text, plain, codec)
-        self.text = self._checked(text)
+        self.text = self._checked(text) if checks else text
         self.bytes = self.text.cast(pl.Binary)
 
     def _peeled(
@@ -119,15 +129,12 @@ class _Payloads:
     def _checked(self, text: pl.Series) -> pl.Series:
         """Check every payload to be JSON: as fast as a loop can, which skips over values."""
         skip = _skipper()
-        replaced: dict[int, str | None] = {}
-        for row, payload in enumerate(text.cast(pl.Binary).to_list()):
-            try:
-                if payload is not None:
-                    skip(payload)
-            except (ValueError, RecursionError):
-                replaced[row], problem = read_json(payload.decode())
-                if problem is not None:
-                    self._problems[row] = problem
+        payloads = text.drop_nulls().cast(pl.Binary).to_list()
+        try:
+            deque(map(skip, payloads), maxlen=0)
+            replaced: dict[int, str | None] = {}
+        except (ValueError, RecursionError):
+            replaced = self._replaced(text, skip)
         for row in _with_long_integers(text):
             _, problem = read_json(text[row])
             if problem is not None:
@@ -137,6 +144,21 @@ class _Payloads:
         return text.scatter(
             list(replaced), pl.Series(list(replaced.values()), dtype=pl.String)
         )
+
+    def _replaced(
+        self, text: pl.Series, skip: Callable[[bytes], object]
+    ) -> dict[int, str | None]:
+        """Return the rows that are not JSON, with what can be read instead."""
+        replaced: dict[int, str | None] = {}
+        for row, payload in enumerate(text.cast(pl.Binary).to_list()):
+            try:
+                if payload is not None:
+                    skip(payload)
+            except (ValueError, RecursionError):
+                replaced[row], problem = read_json(payload.decode())
+                if problem is not None:
+                    self._problems[row] = problem
+        return replaced
 
     def data(self) -> pl.Series:
         return self.text.alias("data")
@@ -150,13 +172,13 @@ class _Payloads:
 
     def time(self) -> pl.Series:
         """The times: sliced where they stand first, else searched for."""
-        sliced = self.bytes.bin.slice(len(TIME_OPENS), _TIME_LENGTH)
         after = self.bytes.bin.slice(len(TIME_OPENS) + _TIME_LENGTH, len(TIME_CLOSES))
-        opens = self.bytes.bin.starts_with(TIME_OPENS)
-        fits = opens & after.bin.starts_with(TIME_CLOSES)
-        times = parse_times(as_text(sliced, "null").set(~fits, None))
-        # A slice can fit and still be no time; then it is none.
-        rows = self._rows(~fits & self.bytes.bin.contains(b'"timestamp"'))
+        fits = self.bytes.bin.starts_with(TIME_OPENS) & after.bin.starts_with(TIME_CLOSES)
+        sliced = as_text(self.bytes.bin.slice(len(TIME_OPENS), _TIME_LENGTH), "null")
+        if fits.all(ignore_nulls=False):
+            return parse_times(sliced).alias("time")
+        times = parse_times(sliced.set(~fits, None))
+        rows = self._naming(~fits, "timestamp")
         if rows:
             found = pl.Series([_time_text(self._envelope(row).timestamp) for row in rows])
             times = times.scatter(rows, parse_times(found.cast(pl.String)))
@@ -164,7 +186,7 @@ class _Payloads:
 
     def schema_version(self, first: int | None) -> pl.Series:
         versions = pl.repeat(first, self.text.len(), dtype=pl.Int32, eager=True)
-        rows = self._rows(self.bytes.bin.contains(b'"class_version"'))
+        rows = self._naming(self._names_more, "class_version")
         if rows:
             found = self.text.gather(rows).str.extract(_VERSION_CLOSES).cast(pl.Int32)
             inside = found.is_null().arg_true().to_list()
@@ -177,18 +199,26 @@ class _Payloads:
 
     def metadata(self, stored: pl.Series) -> pl.Series:
         """What the source keeps beside the payload, else what the payload says of causes."""
-        named = self.bytes.bin.contains(b'"correlation_id"') | self.bytes.bin.contains(
-            b'"causation_id"'
-        )
-        rows = self._rows(named & stored.is_null())
+        rows = self._naming(self._names_more & stored.is_null(), *_NAMED_METADATA)
         if rows:
             found = [_causes(self._envelope(row)) for row in rows]
             stored = stored.scatter(rows, pl.Series(found, dtype=pl.String))
         return stored.alias("metadata")
 
-    def _rows(self, mask: pl.Series) -> list[int]:
-        rows: list[int] = mask.fill_null(value=False).arg_true().to_list()
-        return rows
+    @cached_property
+    def _names_more(self) -> pl.Series:
+        """Which payloads name a schema version or a cause, somewhere: one pass for all."""
+        return self.text.str.contains_any(["class_version", *_NAMED_METADATA])
+
+    def _naming(self, among: pl.Series, *names: str) -> list[int]:
+        """Return the rows `among` which the text has one of the names in quotes."""
+        rows = among.fill_null(value=False).arg_true()
+        if rows.is_empty():
+            return []
+        quoted = [f'"{name}"' for name in names]
+        found = self.text.gather(rows).str.contains_any(quoted).fill_null(value=False)
+        named: list[int] = rows.filter(found).to_list()
+        return named
 
     def _envelope(self, row: int) -> Any:  # noqa: ANN401, a class made at run time
         if row not in self._envelopes:
@@ -258,25 +288,23 @@ _SHORT_ZONE = r"([+-][0-9]{2})([0-9]{2})$"
 
 
 def _with_long_integers(text: pl.Series) -> list[int]:
-    """Return the rows in which 19 or more digits stand together outside nothing in particular.
+    """Return the rows that may hold an integer of 19 digits or more.
 
-    Such a run holds eight digits in one aligned word of the buffer, which is
-    looked for first: most frames have none and cost one pass over the bytes.
+    Such a run fills at least one aligned word of eight bytes with digits. These are
+    looked for first: most frames have none, and cost one pass over the bytes.
     """
     import numpy as np
 
-    arrow = text.to_arrow(compat_level=pl.CompatLevel.oldest())
-    buffer = arrow.buffers()[2]
-    if buffer is None or buffer.size < 8:  # noqa: PLR2004, one word
-        return []
-    words = np.frombuffer(buffer, dtype=np.uint64, count=buffer.size // 8)
-    high = np.uint64(0xF0F0F0F0F0F0F0F0)
-    digits = words[(words & high) == np.uint64(0x3030303030303030)]
-    six = np.uint64(0x0606060606060606)
-    if not (((digits + six) & high) == np.uint64(0x3030303030303030)).any():
-        return []
-    rows: list[int] = text.str.contains(_LONG_INTEGER).fill_null(value=False).arg_true().to_list()
-    return rows
+    high, six = np.uint64(0xF0F0F0F0F0F0F0F0), np.uint64(0x0606060606060606)
+    threes = np.uint64(0x3030303030303030)
+    for buffer in text.to_arrow(compat_level=pl.CompatLevel.newest()).buffers()[2:]:
+        words = np.frombuffer(buffer, dtype=np.uint64, count=buffer.size // 8)
+        digits = words[(words & high) == threes]
+        if (((digits + six) & high) == threes).any():
+            found = text.str.contains(_LONG_INTEGER).fill_null(value=False)
+            rows: list[int] = found.arg_true().to_list()
+            return rows
+    return []
 
 
 _LONG_INTEGER = r"[:\[,\s]-?[0-9]{19}"

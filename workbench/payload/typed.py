@@ -12,13 +12,16 @@ from __future__ import annotations
 import json
 from decimal import Decimal, InvalidOperation
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from workbench.payload.decode import TIME_CLOSES, TIME_ENDS, TIME_OPENS, parse_times
+from workbench.tables import EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     import pyarrow as pa
 
 # Fields that the event table shows under its own names.
@@ -29,74 +32,140 @@ _LARGEST_SCALE = 30
 _FAILURES = (pl.exceptions.PolarsError, ValueError, TypeError, OverflowError, RecursionError)
 
 
-class Fields:
-    """Reads the payloads of one event type, and remembers the fields it has seen."""
+class Piece(NamedTuple):
+    """The events of one type in one frame: the other columns, the texts, and their fields."""
+
+    type: str
+    envelope: pl.DataFrame
+    texts: pl.Series
+    fields: pl.DataFrame
+
+
+class TypedReader:
+    """Parses frames of events by type, and remembers the fields that it has seen.
+
+    Frames may be parsed in several threads: what one has learnt of a type's fields,
+    the others only save time by.
+    """
 
     def __init__(self) -> None:
-        self._schema: pa.Schema | None = None
-        self._texts: list[pl.Series] = []
-        self._frames: list[pl.DataFrame] = []
+        self._schemas: dict[str, pa.Schema] = {}
 
-    def add(self, texts: pl.Series) -> None:
-        """Parse one more column of JSON texts; null is an event without fields."""
-        self._texts.append(texts)
-        self._frames.append(self._parsed(texts))
+    def pieces(
+        self, frame: pl.DataFrame, checked: Callable[[], pl.DataFrame]
+    ) -> list[Piece]:
+        """Return the parsed events of a frame by type, in the order of their first event.
 
-    def frame(self) -> pl.DataFrame:
-        """Return all that was added, in order, in native dtypes.
-
-        The library's wrappers become Datetime, Decimal and String; an unknown
-        wrapper stays a struct of `_type_` and `_data_`.
+        Parameters
+        ----------
+        frame
+            Columns of the event table with `type` and `data`. Its texts need not be
+            known to be JSON: if one is not, none of the frame is used.
+        checked
+            Returns the same frame with every text checked.
         """
-        try:
-            frame = pl.concat(self._frames, how="diagonal_relaxed", rechunk=False)
-        except _FAILURES:
-            frame = _one_by_one(pl.concat(self._texts))
-        height = sum(texts.len() for texts in self._texts)
-        frame = frame.drop(ENVELOPE, strict=False)
-        if not frame.columns:
-            return pl.DataFrame(height=height)
-        return frame.select(_native(frame[name]).alias(name) for name in frame.columns)
+        pieces = [self._known(rows) for rows in _by_type(frame)]
+        found = [piece for piece in pieces if piece is not None]
+        if len(found) == len(pieces):
+            return found
+        return [self._piece(rows) for rows in _by_type(checked())]
 
-    def _parsed(self, texts: pl.Series) -> pl.DataFrame:
-        if texts.is_empty():
-            return pl.DataFrame()
-        lines = _lines(texts)
-        schema = self._schema
+    def _known(self, rows: _Rows) -> Piece | None:
+        """Parse with the fields known so far; None if they are not all."""
+        schema = self._schemas.get(rows.type)
+        if schema is None:
+            return None
+        fields = _parsed_as(rows.lines(), schema, rows.texts.len())
+        return None if fields is None else rows.piece(fields)
+
+    def _piece(self, rows: _Rows) -> Piece:
+        known = self._known(rows)
+        if known is not None:
+            return known
+        try:
+            fields = pl.read_ndjson(BytesIO(rows.lines()), infer_schema_length=None)
+        except _FAILURES:
+            return rows.piece(_one_by_one(rows.texts))
+        if not fields.columns:
+            return rows.piece(pl.DataFrame(height=rows.texts.len()))
+        if fields.height != rows.texts.len():
+            return rows.piece(_one_by_one(rows.texts))
+        schema = _arrow_schema(fields.schema)
         if schema is not None:
-            frame = _parsed_as(lines, schema, texts.len())
-            if frame is not None:
-                return frame
-        try:
-            frame = _inferred(lines)
-        except _FAILURES:
-            return _one_by_one(texts)
-        if frame.height != texts.len() and frame.columns:
-            return _one_by_one(texts)
-        if not frame.columns:
-            return pl.DataFrame(height=texts.len())
-        self._schema = _arrow_schema(frame.schema)
-        return frame
+            self._schemas[rows.type] = _merged(self._schemas.get(rows.type), schema)
+        return rows.piece(fields)
 
 
-def _lines(texts: pl.Series) -> bytes:
-    """Return the texts as lines of JSON, without the time that each begins with.
+class _Rows(NamedTuple):
+    """The rows of one type in a frame, with what is to be parsed of each text."""
 
-    The time is known already, and is the longest value of most events.
-    """
-    states = texts.fill_null("{}").cast(pl.Binary)
-    closes = states.bin.slice(TIME_ENDS - len(TIME_CLOSES), len(TIME_CLOSES) + 1)
-    sliced = (
-        (states.bin.starts_with(TIME_OPENS) & closes.bin.starts_with(TIME_CLOSES + b",")).all()
-    )
-    if sliced:
-        lines = b"{" + b"\n{".join(states.bin.slice(TIME_ENDS + 1).to_list())
-    else:
-        lines = b"\n".join(states.to_list())
-    if lines.count(b"\n") != texts.len() - 1 or b"\r" in lines:
+    frame: pl.DataFrame
+    is_sliced: bool
+
+    @property
+    def type(self) -> str:
+        return str(self.frame["type"][0])
+
+    @property
+    def texts(self) -> pl.Series:
+        return self.frame["data"]
+
+    def lines(self) -> bytes:
+        """Return the texts as lines of JSON."""
+        payloads = self.frame[_LINE].to_list()
+        lines = b"{" + b"\n{".join(payloads) if self.is_sliced else b"\n".join(payloads)
+        if lines.count(b"\n") == len(payloads) - 1 and b"\r" not in lines:
+            return lines
         # Line ends between tokens: inside a string they would not be JSON.
-        lines = "\n".join(texts.fill_null("{}").str.replace_all(r"[\r\n]", " ").to_list()).encode()
-    return lines
+        flat = self.texts.fill_null("{}").str.replace_all(r"[\r\n]", " ")
+        return "\n".join(flat.to_list()).encode()
+
+    def piece(self, fields: pl.DataFrame) -> Piece:
+        return Piece(self.type, self.frame.drop("data", _LINE), self.texts, fields)
+
+
+_LINE = "\x00line"
+
+
+def _by_type(frame: pl.DataFrame) -> list[_Rows]:
+    """Return the rows of each type, and beside each text what is to be parsed of it.
+
+    Where all texts begin with a time and go on with a field, they are parsed from
+    there: the time is known already, and is the longest value of most events.
+    """
+    states = frame["data"].fill_null("{}").cast(pl.Binary)
+    after = states.bin.slice(TIME_ENDS - len(TIME_CLOSES), len(TIME_CLOSES) + 1)
+    sliced = bool(
+        (states.bin.starts_with(TIME_OPENS) & after.bin.starts_with(TIME_CLOSES + b",")).all()
+    )
+    line = states.bin.slice(TIME_ENDS + 1) if sliced else states
+    found = frame.with_columns(line.alias(_LINE))
+    return [_Rows(rows, sliced) for _, rows in found.group_by("type", maintain_order=True)]
+
+
+def joined(pieces: Sequence[Piece]) -> pl.DataFrame:
+    """Return the pieces of one type as one frame: the other columns, then the fields.
+
+    The library's wrappers are Datetime, Decimal and String; an unknown wrapper stays a
+    struct of `_type_` and `_data_`. A field that is named like a column of the event
+    table gets the prefix `data.`.
+    """
+    envelope = pl.concat([piece.envelope for piece in pieces])
+    try:
+        fields = pl.concat([piece.fields for piece in pieces], how="diagonal_relaxed")
+        if fields.columns and fields.height != envelope.height:
+            fields = _reread(pieces)
+    except _FAILURES:
+        fields = _reread(pieces)
+    fields = fields.drop(ENVELOPE, strict=False)
+    names = {name: f"data.{name}" for name in fields.columns if name in EVENTS.names}
+    native = [_native(column) for column in fields.rename(names)]
+    return pl.concat([envelope, pl.DataFrame(native)], how="horizontal")
+
+
+def _reread(pieces: Sequence[Piece]) -> pl.DataFrame:
+    """Read all texts again, where the pieces turned out to be of different kinds."""
+    return _one_by_one(pl.concat([piece.texts for piece in pieces]))
 
 
 def _parsed_as(lines: bytes, schema: pa.Schema, height: int) -> pl.DataFrame | None:
@@ -119,13 +188,16 @@ def _parsed_as(lines: bytes, schema: pa.Schema, height: int) -> pl.DataFrame | N
     return frame if isinstance(frame, pl.DataFrame) else None
 
 
-def _inferred(lines: bytes) -> pl.DataFrame:
-    frame = pl.read_ndjson(BytesIO(lines), infer_schema_length=None)
-    return frame.select(pl.all().exclude(pl.Null), *[pl.col(n) for n in _nulls(frame)])
+def _merged(known: pa.Schema | None, found: pa.Schema) -> pa.Schema:
+    """Return the fields of both; where they differ in kind, what was found last."""
+    import pyarrow as pa
 
-
-def _nulls(frame: pl.DataFrame) -> list[str]:
-    return [name for name, dtype in frame.schema.items() if dtype == pl.Null]
+    if known is None:
+        return found
+    try:
+        return pa.unify_schemas([known, found], promote_options="permissive")
+    except pa.ArrowInvalid:
+        return found
 
 
 def _arrow_schema(schema: pl.Schema) -> pa.Schema | None:
@@ -243,7 +315,7 @@ def _decimals(texts: pl.Series) -> pl.Series | None:
     try:
         if texts.str.contains(r"[^0-9.\-]").any():
             texts = _without_exponents(texts)
-        after_point = texts.str.split(".").list.get(1, null_on_oob=True).str.len_bytes()
+        after_point = texts.str.len_bytes() - texts.str.find(".", literal=True) - 1
         scale = int(str(after_point.max() or 0))
         if scale > _LARGEST_SCALE:
             return None

@@ -200,14 +200,14 @@ class SQLiteSource:
     def _sql(self, selection: Selection, columns: Collection[str]) -> str:
         expressions = {
             "position": self.layout.position,
-            "partition": "0",
             "stream": f"CAST({self._stream()} AS BLOB)",
             "version": "CAST(originator_version AS INTEGER)",
             # Bytes, so that text which is not UTF-8 is found here and not in the driver.
             "type": "CAST(topic AS BLOB)",
             "state": "CAST(state AS BLOB)",
-            "metadata": f"CAST({self.layout.metadata or 'NULL'} AS BLOB)",
         }
+        if self.layout.metadata is not None:
+            expressions["metadata"] = f"CAST({self.layout.metadata} AS BLOB)"
         chosen = [f"{expressions[c]} AS {c}" for c in expressions if c in columns]
         limit = "" if selection.limit is None else f" LIMIT {selection.limit}"
         return (
@@ -334,11 +334,20 @@ def _part(
         frame = reader.fetch(sql)
         width.saw(frame.height)
         return frame.select(
-            [_conformed(frame[name]) for name in RAW_SCHEMA if name in frame.columns]
-            + ([pl.lit([], RAW_SCHEMA["tags"]).alias("tags")] if "tags" in columns else [])
+            _conformed(frame[name]) if name in frame.columns else _CONSTANT[name]
+            for name in RAW_SCHEMA
+            if name in frame.columns or name in columns
         )
 
     return read
+
+
+# What these layouts do not have.
+_CONSTANT = {
+    "partition": pl.lit(0, RAW_SCHEMA["partition"]).alias("partition"),
+    "metadata": pl.lit(None, RAW_SCHEMA["metadata"]).alias("metadata"),
+    "tags": pl.lit([], RAW_SCHEMA["tags"]).alias("tags"),
+}
 
 
 def _conformed(series: pl.Series) -> pl.Series:

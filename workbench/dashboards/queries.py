@@ -1,0 +1,386 @@
+"""What the pages show, as functions: a history and filters in, frames out; no Panel.
+
+Filters that the source answers itself (type, stream, position) are paged by key: a
+page reads a page, however long the log is. Time and payload are inside the stored
+bytes, so filters on those read everything they may be in once (`find`), and keep the
+positions that match; paging is then a slice.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from workbench.errors import UnknownPositionError, UnknownStreamError
+from workbench.tables import TIME, Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.history import History, Progress
+
+LISTING = Table(
+    "listing",
+    "one event of a page",
+    (
+        Column("position", pl.Int64, "the event's position"),
+        Column("time", TIME, "when it happened, UTC"),
+        Column("type", pl.String, "the event type as stored"),
+        Column("stream", pl.String, "the stream that it belongs to"),
+        Column("version", pl.Int64, "its number within the stream"),
+        Column("preview", pl.String, "the beginning of the payload, without its envelope"),
+        Column("problem", pl.String, "why the payload cannot be read, else null"),
+    ),
+    ("position",),
+)
+
+MOST_KEPT = 20_000  # rows of a search result that are kept besides their positions
+PREVIEW_CHARACTERS = 240
+_LONGEST_READ = 2_000  # characters of a payload that a preview is made from
+_GROWTH = 8
+
+# The time is a column of its own; the library's wrappers are shown as what they wrap.
+_LEADING_TIME = r'^\{"timestamp":\s?(\{"_type_":\s?"datetime_iso",\s?"_data_":\s?"[^"]*"\}|"[^"]*")(,\s?)?'
+_WRAPPED = r'\{"_type_":\s?"[^"]*",\s?"_data_":\s?("(?:[^"\\]|\\.)*"|[^{}\[\]",]+)\}'
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which events of a history to look at; the default is all of them."""
+
+    types: tuple[str, ...] = ()
+    """Event types as stored, or short names; none means all."""
+    stream: str | None = None
+    """One stream, in full."""
+    since: str | None = None
+    """A time as ISO 8601, UTC where it names no zone: events of then or later."""
+    until: str | None = None
+    """The same: events of then or earlier; a date means the whole day."""
+    first_position: int | None = None
+    """The smallest position, inclusive."""
+    last_position: int | None = None
+    """The greatest position, inclusive."""
+    text: str | None = None
+    """What the payload contains, whether in upper or lower case."""
+
+    @property
+    def reads_payloads(self) -> bool:
+        """Whether payloads have to be read to tell which events match."""
+        return any((self.since, self.until, self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The events that match filters: their positions, and while they are few their rows."""
+
+    positions: pl.Series
+    """Ascending."""
+    rows: pl.DataFrame | None
+    """`LISTING` of all of them, None if they are more than `MOST_KEPT`."""
+
+
+class CancelledError(Exception):
+    """A search was given up by whoever asked for it."""
+
+
+def narrowed(history: History, filters: Filters) -> History:
+    """Return the history narrowed by all filters but the text.
+
+    Raises
+    ------
+    UnknownTypeError, UnknownStreamError
+        If the history has no such type or stream.
+    RangeError
+        If a range ends before it begins, or a time cannot be read.
+    """
+    first = filters.first_position
+    if first is not None or filters.last_position is not None:
+        after = None if first is None else first - 1
+        history = history.between(after=after, upto=filters.last_position)
+    if filters.types:
+        history = history.of_types(*filters.types)
+    if filters.stream is not None:
+        history = history.of_streams(filters.stream)
+    if filters.since is not None:
+        history = history.since(filters.since)
+    if filters.until is not None:
+        history = history.until(filters.until)
+    return history
+
+
+def matching(history: History, filters: Filters) -> pl.LazyFrame:
+    """Return the events that match: `workbench.tables.EVENTS`, by position.
+
+    Raises
+    ------
+    UnknownTypeError, UnknownStreamError, RangeError
+        As `narrowed` does.
+    """
+    events = narrowed(history, filters).scan()
+    return events if filters.text is None else events.filter(contains(filters.text))
+
+
+def contains(text: str) -> pl.Expr:
+    """Return whether `data` contains `text`, as it is or as JSON writes it, in any case."""
+    forms = {text, json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]}
+    pattern = "|".join(pl.escape_regex(form) for form in sorted(forms))
+    return pl.col("data").str.contains(f"(?i){pattern}").fill_null(value=False)
+
+
+def find(
+    history: History,
+    filters: Filters,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> Found:
+    """Return all events that match, by reading once everything that may.
+
+    Raises
+    ------
+    UnknownTypeError, UnknownStreamError, RangeError
+        As `narrowed` does.
+    CancelledError
+        If `is_cancelled` says so while events are being read.
+    """
+    chosen = narrowed(history, filters).with_progress(on_progress)
+    condition = pl.lit(value=True) if filters.text is None else contains(filters.text)
+    positions, rows, kept = [], [], 0
+    for frame in chosen.batches((*LISTING.names[:5], "data", "problem")):
+        if is_cancelled():
+            raise CancelledError
+        found = frame.filter(condition)
+        positions.append(found["position"])
+        kept += found.height
+        if kept <= MOST_KEPT:
+            rows.append(_listed(found))
+    return Found(
+        pl.concat([pl.Series("position", [], pl.Int64), *positions]),
+        pl.concat([LISTING.frame(), *rows]) if kept <= MOST_KEPT else None,
+    )
+
+
+def count(history: History, filters: Filters, *, found: Found | None = None) -> int:
+    """Return how many events match; `found`, if there is one, spares the reading.
+
+    Raises
+    ------
+    UnknownTypeError, UnknownStreamError, RangeError
+        As `narrowed` does.
+    """
+    if filters.reads_payloads:
+        return (found or find(history, filters)).positions.len()
+    return len(narrowed(history, filters))
+
+
+def rank(history: History, filters: Filters, position: int, *, found: Found | None = None) -> int:
+    """Return how many events that match lie before `position`; raises as `narrowed` does."""
+    if filters.reads_payloads:
+        return int((found or find(history, filters)).positions.search_sorted(position))
+    return len(_before(narrowed(history, filters), position))
+
+
+def page_of(
+    history: History,
+    filters: Filters,
+    *,
+    start: int | None = None,
+    size: int = 50,
+    found: Found | None = None,
+) -> pl.DataFrame:
+    """Return the first `size` events that match from position `start` on: `LISTING`.
+
+    Parameters
+    ----------
+    history, filters
+        Which events.
+    start
+        Where the page begins, inclusive; None is at the beginning.
+    size
+        The most rows.
+    found
+        What `find` returned for the same filters, to spare reading everything again.
+
+    Raises
+    ------
+    UnknownTypeError, UnknownStreamError, RangeError
+        As `narrowed` does.
+    """
+    if filters.reads_payloads:
+        found = found or find(history, filters)
+        offset = 0 if start is None else int(found.positions.search_sorted(start))
+        return _slice(history, filters, found, offset, size)
+    chosen = narrowed(history, filters)
+    if start is not None:
+        chosen = _between(chosen, after=start - 1)
+    return _listed(chosen.scan().select(*LISTING.names[:5], "data", "problem").head(size).collect())
+
+
+def previous_start(
+    history: History,
+    filters: Filters,
+    *,
+    before: int | None = None,
+    size: int = 50,
+    found: Found | None = None,
+) -> int | None:
+    """Return where the page begins that ends before position `before`; None if nothing does.
+
+    Without `before`, where the last page begins. Raises as `narrowed` does.
+    """
+    if before is None:
+        before = (history.source.head() or 0) + 1
+    if filters.reads_payloads:
+        positions = (found or find(history, filters)).positions
+        last = int(positions.search_sorted(before))
+        return int(positions[max(last - size, 0)]) if last else None
+    # The source reads forwards only: widen a window that ends there until it holds a page.
+    chosen, tail, width = narrowed(history, filters), history.source.tail() or 0, size
+    while True:
+        window = _between(chosen, after=before - 1 - width, upto=before - 1)
+        positions = window.scan().select("position").collect()["position"]
+        if positions.len() >= size or before - 1 - width < tail:
+            return int(positions.tail(size)[0]) if positions.len() else None
+        width *= _GROWTH
+
+
+def _before(history: History, position: int) -> History:
+    return _between(history, after=None, upto=position - 1)
+
+
+def _between(history: History, *, after: int | None, upto: int | None = None) -> History:
+    """Narrow without complaint about a range with nothing in it."""
+    if after is not None and upto is not None and upto < after:
+        upto = after
+    return history.between(after=after, upto=upto)
+
+
+def _slice(
+    history: History, filters: Filters, found: Found, offset: int, size: int
+) -> pl.DataFrame:
+    if found.rows is not None:
+        return found.rows.slice(offset, size)
+    chosen = found.positions.slice(offset, size)
+    if chosen.is_empty():
+        return LISTING.frame()
+    # Many match, so these lie close together; the payload need not be searched again.
+    around = replace(filters, since=None, until=None, text=None)
+    window = _between(narrowed(history, around), after=chosen[0] - 1, upto=chosen[-1])
+    events = window.scan().select(*LISTING.names[:5], "data", "problem").collect()
+    return _listed(events.filter(pl.col("position").is_in(chosen.implode())))
+
+
+def _listed(events: pl.DataFrame) -> pl.DataFrame:
+    return LISTING.conform(events.with_columns(_preview().alias("preview")))
+
+
+def _preview() -> pl.Expr:
+    start = (
+        pl.col("data")
+        .str.slice(0, _LONGEST_READ)
+        .str.replace(_LEADING_TIME, "{")
+        .str.replace_all(_WRAPPED, "$1")
+    )
+    is_cut = (start.str.len_chars() > PREVIEW_CHARACTERS) | (
+        pl.col("data").str.len_chars() > _LONGEST_READ
+    )
+    cut = start.str.slice(0, PREVIEW_CHARACTERS) + "…"
+    return pl.when(is_cut).then(cut).otherwise(start)
+
+
+# One event and those around it
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The events around one in its stream, by version: `rows` is `LISTING`."""
+
+    rows: pl.DataFrame
+    place: int
+    """The event's place in the stream, from 1."""
+    total: int
+    """How many events the stream has."""
+    before: int | None
+    """The position of the event before it in the stream."""
+    behind: int | None
+    """The position of the event after it in the stream."""
+
+
+def event(history: History, position: int) -> pl.DataFrame:
+    """Return one event: `workbench.tables.EVENTS`, one row.
+
+    Raises
+    ------
+    UnknownPositionError
+        If no event has that position.
+    """
+    found = history.between(after=position - 1, upto=position).scan().collect()
+    if found.is_empty():
+        msg = (
+            f"Cannot find an event at position {position:,} in {history.name!r}, which goes from "
+            f"{history.source.tail() or 0:,} to {history.source.head() or 0:,}. "
+            "Numbers can be missing from the log: see the problems."
+        )
+        raise UnknownPositionError(msg)
+    return found.head(1)
+
+
+def neighbours(history: History, stream: str, position: int, *, around: int = 5) -> Neighbours:
+    """Return up to `around` events on each side of one in its stream, and that one.
+
+    Parameters
+    ----------
+    history
+        In which to look.
+    stream, position
+        The event: its stream and position.
+    around
+        How many on each side.
+
+    Raises
+    ------
+    UnknownStreamError
+        If the history has no such stream.
+    UnknownPositionError
+        If the stream has no event at that position.
+    """
+    chosen = history.of_streams(stream)
+    places = chosen.scan().select("position", "version").collect().sort("version", "position")
+    positions = places["position"]
+    place = positions.index_of(position)
+    if place is None:
+        msg = (
+            f"Cannot find position {position:,} in the stream {stream!r} of {history.name!r}: "
+            f"it has {positions.len():,} others. Name one of its events."
+        )
+        raise UnknownPositionError(msg)
+    first = max(place - around, 0)
+    near = positions.slice(first, place + around + 1 - first)
+    window = _between(chosen, after=near.min() - 1, upto=near.max())
+    rows = window.scan().select(*LISTING.names[:5], "data", "problem").collect()
+    rows = rows.filter(pl.col("position").is_in(near.implode())).sort("version", "position")
+    return Neighbours(
+        _listed(rows),
+        place + 1,
+        positions.len(),
+        positions[place - 1] if place else None,
+        positions[place + 1] if place + 1 < positions.len() else None,
+    )
+
+
+def streams_like(history: History, text: str, *, most: int = 8) -> list[str]:
+    """Return streams that begin with `text`, else that contain it, in order of their names."""
+    names = history.scan().select(pl.col("stream").unique()).collect()["stream"].drop_nulls()
+    return alike(names, text, most=most)
+
+
+def alike(names: pl.Series, text: str, *, most: int = 8) -> list[str]:
+    """Return up to `most` of `names` that begin with `text`, then those that contain it."""
+    folded, wanted = names.str.to_lowercase(), text.lower()
+    begins = folded.str.starts_with(wanted)
+    holds = folded.str.contains(wanted, literal=True) & ~begins
+    first = names.filter(begins).sort().head(most).to_list()
+    return [*first, *names.filter(holds).sort().head(most - len(first)).to_list()]
