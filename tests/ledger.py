@@ -6,7 +6,6 @@ recorder and decoder say is in the file. There is no `from __future__ import
 annotations` here: the library makes event classes from these annotations.
 """
 
-import json
 import os
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -47,15 +46,8 @@ OTHER_KEY = b64encode(bytes(range(32, 64))).decode()
 # The domain
 
 
-class Money(NamedTuple):
-    """A value that needs a transcoding of the application's own."""
-
-    amount: Decimal
-    currency: str
-
-
 class Price:
-    """The same, as a class that is no tuple, so that the transcoder asks for a transcoding."""
+    """A value that needs a transcoding of the application's own."""
 
     def __init__(self, amount: Decimal, currency: str) -> None:
         """Take both."""
@@ -319,12 +311,6 @@ class Encoding:
     env: Mapping[str, str] = field(default_factory=dict)
     opening: Mapping[str, str] = field(default_factory=dict)
     fill: Callable[[Ledger], None] = field(default=lambda app: fill_accounts(app))
-    named: tuple[str, ...] = ()
-    """What `open_history` must be told, by the library's names in the environment."""
-
-
-def _in_env(encoding: Mapping[str, str]) -> dict[str, str]:
-    return dict(encoding)
 
 
 def fill_accounts(app: Ledger) -> None:
@@ -513,8 +499,3 @@ def fields_read(known: Known) -> dict[str, Any]:
     """Return the fields of an event as `workbench.payload.native.fields_of` must give them."""
     envelope = {"timestamp", "class_version"}
     return {n: as_read(v) for n, v in known.decoded.items() if n not in envelope}
-
-
-def to_json(value: Any) -> str:
-    """Return compact JSON, as the library writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -5,9 +5,14 @@ Polars frames; `replay` runs a `Projection` over it and remembers every change.
 """
 
 from workbench.errors import WorkbenchError
-from workbench.history import History, Progress, open_history
-from workbench.projection import Event, Projection, handles, table
-from workbench.trial import Trial, replay
+from workbench.event import Event
+from workbench.history import History
+from workbench.opening import open_history
+from workbench.projection import Projection, handles
+from workbench.reading import Progress
+from workbench.replay import replay
+from workbench.rows import table
+from workbench.trial import Trial
 
 __all__ = [
     "Event",

@@ -118,8 +118,7 @@ def missing_extra(feature: str, extra: str) -> MissingExtraError:
     AES ciphers need the extra 'crypto'. Install it: pip install 'event-workbench[crypto]'
     """
     return MissingExtraError(
-        f"{feature} need the extra {extra!r}. "
-        f"Install it: pip install 'event-workbench[{extra}]'"
+        f"{feature} need the extra {extra!r}. Install it: pip install 'event-workbench[{extra}]'"
     )
 
 

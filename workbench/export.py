@@ -54,13 +54,10 @@ class _Arrow:
     def __init__(self, file: BinaryIO) -> None:
         from pyarrow import ipc
 
-        # Many readers of Arrow files do not know string views yet.
-        self._level = pl.CompatLevel.oldest()
-        schema = EVENTS.frame().to_arrow(compat_level=self._level).schema
-        self._writer = ipc.new_file(file, schema)
+        self._writer = ipc.new_file(file, EVENTS.frame().to_arrow().schema)
 
     def write(self, frame: pl.DataFrame) -> None:
-        self._writer.write_table(frame.to_arrow(compat_level=self._level))
+        self._writer.write_table(frame.to_arrow())
 
     def close(self) -> None:
         self._writer.close()

@@ -1,16 +1,12 @@
 """A history: an immutable, lazy selection of one source's events, in order.
 
-`open_history` is the one door. Narrowing a history gives a new one, and reading
-happens only when a frame is asked for. Parts of the source are read and decoded a
-few at a time in threads, and handed on in order.
+Narrowing a history gives a new one, and reading happens only when a frame is asked
+for. `workbench.opening.open_history` makes histories.
 """
 
 from __future__ import annotations
 
 import html
-import os
-import time as clock
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,47 +21,26 @@ from workbench.errors import (
     UnknownPositionError,
     UnknownStreamError,
     UnknownTypeError,
-    WrongKeyError,
     near,
 )
 from workbench.moments import moment_of
-from workbench.payload.codec import Codec, make_codec
+from workbench.payload.codec import Codec
 from workbench.payload.decode import decode, raw_columns
 from workbench.payload.typed import Piece, TypedReader, joined
 from workbench.pushdown import selection_of
+from workbench.reading import THREADS, Progress, read_parts
 from workbench.sources import Selection, Source
 from workbench.tables import EVENTS
-from workbench.targets import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-    from concurrent.futures import Future
+    from collections.abc import Callable, Collection, Iterator
     from datetime import date
     from uuid import UUID
 
-    from workbench.sources import Part
-
 T = TypeVar("T")
 
-THREADS = min(4, os.cpu_count() or 1)
-AHEAD = 1  # parts that are read before they are asked for, for each thread
 ENVELOPE = ("position", "partition", "stream", "version", "type", "schema_version", "time")
 MOST_NEAR_STREAMS = 10_000
-KEY_SAMPLE = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a reading has come: positions done of those there are, and since when."""
-
-    done: int
-    total: int
-    elapsed_s: float
-
-    @property
-    def left_s(self) -> float:
-        """Seconds that the rest will take at the rate so far."""
-        return self.elapsed_s / self.done * (self.total - self.done) if self.done else 0.0
 
 
 @dataclass(slots=True)
@@ -98,9 +73,7 @@ class History:
     """Only events of this time or later, if set."""
     last_time: datetime | None = None
     """Only events of this time or earlier, if set."""
-    on_progress: Callable[[Progress], None] | None = field(
-        default=None, repr=False, compare=False
-    )
+    on_progress: Callable[[Progress], None] | None = field(default=None, repr=False, compare=False)
     _types: _Types = field(default_factory=_Types, repr=False, compare=False)
 
     # What it is
@@ -356,43 +329,7 @@ class History:
     def _read(
         self, raw: set[str], selection: Selection, use: Callable[[pl.DataFrame], T]
     ) -> Iterator[T]:
-        """Yield `use` of each raw part, in order; a few parts are under way at once."""
-        report = self._reporter(selection)
-
-        def run(part: Part) -> tuple[int | None, T]:
-            frame = part()
-            return frame["position"].max(), use(frame)
-
-        under_way: deque[Future[tuple[int | None, T]]] = deque()
-        with (
-            self.source.parts(selection, raw | {"position"}) as parts,
-            ThreadPoolExecutor(THREADS, thread_name_prefix="workbench") as pool,
-        ):
-            try:
-                for part in parts:
-                    under_way.append(pool.submit(run, part))
-                    if len(under_way) > THREADS * AHEAD:
-                        yield _done(under_way, report)
-                while under_way:
-                    yield _done(under_way, report)
-            finally:
-                for task in under_way:
-                    task.cancel()
-
-    def _reporter(self, selection: Selection) -> Callable[[int | None], None]:
-        tell = self.on_progress
-        if tell is None:
-            return lambda _: None
-        first, head = self.source.tail() or 0, self.source.head() or 0
-        low = max(first - 1, selection.after if selection.after is not None else first - 1)
-        high = min(head, selection.upto if selection.upto is not None else head)
-        begun = clock.monotonic()
-
-        def report(last: int | None) -> None:
-            if last is not None:
-                tell(Progress(last - low, max(high - low, 1), clock.monotonic() - begun))
-
-        return report
+        return read_parts(self.source, selection, raw, use, self.on_progress)
 
     def events(self, *types: str) -> pl.DataFrame:
         """Return the events, with typed columns if they are of one type.
@@ -539,105 +476,6 @@ class History:
     def snapshots(self) -> pl.DataFrame:
         """Return the stored snapshots: `workbench.tables.SNAPSHOTS`."""
         return self.source.snapshots()
-
-
-def open_history(
-    target: object,
-    *,
-    application: str | None = None,
-    cipher_key: str | None = None,
-    cipher: str | None = None,
-    compressor: str | None = None,
-    env: Mapping[str, str] | None = None,
-) -> History:
-    """Return the history of the events that lie at `target`, opened for reading only.
-
-    Parameters
-    ----------
-    target
-        A path; a URL such as 'sqlite:///shop.db', or 'sqlite:////abs/shop.db?application=a';
-        or a live application or recorder of `eventsourcing`, also in memory.
-    application
-        Which application, where a file holds several.
-    cipher_key
-        The key of encrypted payloads, as `AESCipher.create_key` makes it.
-    cipher
-        The topic of another cipher than the library's AES.
-    compressor
-        The topic of a compressor that is not zlib, gzip, bz2 or xz, which are
-        recognised by themselves. Naming it imports it.
-    env
-        Where to look for the library's own names of the last three, `CIPHER_KEY`,
-        `CIPHER_TOPIC` and `COMPRESSOR_TOPIC`; by default the process's environment.
-
-    Raises
-    ------
-    UnknownTargetError
-        If no kind of source fits the target.
-    StoreNotFoundError, StoreUnreadableError, StoreLockedError
-        If the store is not there, or cannot be read.
-    UnknownLayoutError
-        If it is a database without stored events.
-    UnknownApplicationError
-        If it holds several applications, and none or no existing one was named.
-    WrongKeyError
-        If no stored event can be deciphered with the key.
-    CodecError, MissingExtraError
-        If a cipher or compressor cannot be used.
-
-    Examples
-    --------
-    >>> from workbench.samples import shop_path
-    >>> open_history(shop_path())
-    <History 'shop.db': eventsourcing 9, SQLite>
-    """
-    source = open_source(target, application)
-    codec = _codec_of(target) or make_codec(
-        cipher_key=cipher_key,
-        cipher=cipher,
-        compressor=compressor,
-        application=source.application,
-        env=env,
-    )
-    history = History(source, codec)
-    if codec.cipher is not None:
-        _check_key(history)
-    return history
-
-
-def _codec_of(target: object) -> Codec | None:
-    """Return how a live application encodes its payloads, None for anything else."""
-    mapper = getattr(target, "mapper", None)
-    if mapper is None:
-        return None
-    compressor = getattr(mapper, "compressor", None)
-    return Codec(
-        cipher=getattr(mapper, "cipher", None),
-        decompress=None if compressor is None else compressor.decompress,
-    )
-
-
-def _check_key(history: History) -> None:
-    """Try the key on a few events at both ends: a wrong one fits none."""
-    columns = ("position", "problem")
-    first = history.scan().select(columns).head(KEY_SAMPLE).collect()
-    last = history.between(after=(history.head or 0) - KEY_SAMPLE).scan().select(columns).collect()
-    tried = pl.concat([first, last])
-    refused = tried.filter(pl.col("problem").str.starts_with("not deciphered"))
-    if tried.height and refused.height == tried.height:
-        msg = (
-            f"Cannot decipher {history.name!r}: the key fits none of {tried['position'].n_unique()} "
-            f"events that were tried ({refused['problem'][0]}). Give the key that wrote them."
-        )
-        raise WrongKeyError(msg)
-
-
-def _done(
-    under_way: deque[Future[tuple[int | None, T]]], report: Callable[[int | None], None]
-) -> T:
-    last, found = under_way.popleft().result()
-    report(last)
-    return found
 
 
 def _without_empty_problem(frame: pl.DataFrame) -> pl.DataFrame:

@@ -9,105 +9,19 @@ A projection is a class with declared tables and handlers for event types::
         def placed(self, event):
             self.orders.set(event.stream, status="placed")
 
-A handler gets one event, and sets, updates or deletes rows. What a table is, and
-how a run of it remembers its changes, is in `workbench.trial`.
+A handler gets one event, and sets, updates or deletes rows of the tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
-
-import polars as pl
+from typing import TypeVar
 
 from workbench.errors import ProjectionError
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from workbench.tables import Dtype
-    from workbench.trial import Rows
+from workbench.rows import Rows, TableDeclaration
 
 Handler = TypeVar("Handler", bound=Callable[..., None])
 _HANDLES = "_workbench_handles"
-
-
-class Event(NamedTuple):
-    """One event as a handler gets it.
-
-    `data` has the fields that are stored, in native Python types: the library's
-    wrappers are `datetime` in UTC, `Decimal`, and `str` for a UUID.
-    """
-
-    position: int
-    partition: int
-    stream: str
-    version: int | None
-    type: str
-    schema_version: int | None
-    time: datetime | None
-    data: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class TableDeclaration:
-    """The key and value columns of one table of a projection; made by `table`."""
-
-    key: Mapping[str, Dtype]
-    values: Mapping[str, Dtype]
-
-    @overload
-    def __get__(self, projection: None, owner: type) -> TableDeclaration: ...
-
-    @overload
-    def __get__(self, projection: Projection, owner: type) -> Rows: ...
-
-    def __get__(self, projection: Projection | None, owner: type) -> TableDeclaration | Rows:
-        """Return the declaration from the class, the rows of the running trial from an object."""
-        if projection is None:
-            return self
-        return projection.rows[self]
-
-    def __hash__(self) -> int:
-        """By identity: two tables may be declared alike."""
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        """By identity."""
-        return self is other
-
-    @property
-    def schema(self) -> pl.Schema:
-        """All columns, keys first."""
-        return pl.Schema({**self.key, **self.values})
-
-
-def table(*, key: Mapping[str, Dtype], values: Mapping[str, Dtype]) -> TableDeclaration:
-    """Return the declaration of a table, to be assigned in the body of a projection's class.
-
-    Parameters
-    ----------
-    key
-        The columns that tell rows apart, with Polars dtypes; at least one.
-    values
-        The other columns.
-
-    Raises
-    ------
-    ProjectionError
-        If there is no key column, or a column is both key and value.
-    """
-    if not key:
-        msg = "Cannot declare a table without a key. Name at least one key column with its dtype."
-        raise ProjectionError(msg)
-    if both := sorted(set(key) & set(values)):
-        msg = (
-            f"Cannot declare a table whose columns {', '.join(both)} are both key and value. "
-            "Name each column once."
-        )
-        raise ProjectionError(msg)
-    return TableDeclaration(dict(key), dict(values))
 
 
 def handles(*types: str) -> Callable[[Handler], Handler]:

@@ -18,7 +18,6 @@ import polars as pl
 
 from workbench.sources import Selection
 
-
 _FLIPPED = {"Lt": "Gt", "LtEq": "GtEq", "Gt": "Lt", "GtEq": "LtEq", "Eq": "Eq"}
 _RANGES = {"position": ("after", "upto"), "version": ("after_version", "upto_version")}
 _MEMBERS = {"type": "types", "stream": "streams"}

@@ -206,7 +206,11 @@ def _rows(
 def _of_payloads(frame: pl.DataFrame) -> list[pl.DataFrame]:
     bad = frame.filter(~pl.col("decoded"))
     odd = frame.filter(pl.col("decoded") & pl.col("problem").is_not_null())
-    said = pl.format("{}: {}", pl.col("type").cast(pl.String).fill_null("no type"), pl.col("problem").fill_null("no payload"))
+    said = pl.format(
+        "{}: {}",
+        pl.col("type").cast(pl.String).fill_null("no type"),
+        pl.col("problem").fill_null("no payload"),
+    )
     return [_rows(bad, "undecodable", said), _rows(odd, "odd_payload", said)]
 
 
@@ -225,7 +229,9 @@ def _of_versions(frame: pl.DataFrame) -> list[pl.DataFrame]:
     starts = ordered.filter(pl.col("before").is_null() & (pl.col("version") > 1))
     between = pl.format(
         "version {} follows version {}: {} missing",
-        "version", "before", pl.col("version") - pl.col("before") - 1,
+        "version",
+        "before",
+        pl.col("version") - pl.col("before") - 1,
     )
     lowest = pl.min_horizontal("position", "position_before")
     highest = pl.max_horizontal("position", "position_before")
@@ -301,7 +307,9 @@ def _log_backwards(timed: pl.DataFrame) -> pl.DataFrame:
     return _rows(
         runs,
         "log_time_backwards",
-        pl.format("{} events, at most {} s behind the latest before", "events", pl.col("by").round(3)),
+        pl.format(
+            "{} events, at most {} s behind the latest before", "events", pl.col("by").round(3)
+        ),
         first="first",
         last="last",
         stream=pl.lit(None, pl.String),

@@ -50,7 +50,7 @@ class Table:
 
     def frame(self, data: Mapping[str, Any] | Sequence[Mapping[str, Any]] = ()) -> pl.DataFrame:
         """Return `data` as a frame of exactly this schema."""
-        rows = data if data else {name: [] for name in self.names}
+        rows = data or {name: [] for name in self.names}
         return pl.DataFrame(rows, schema=self.schema)
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -80,7 +80,7 @@ def _live(target: Any, application: str | None) -> Source:  # noqa: ANN401, what
             raise UnknownApplicationError(msg)
         return RecorderSource(recorder, name)
     msg = (
-        f"Cannot open {target!r:.200}, of class {type(target).__name__}: it is no path, no URL, and "
-        "has no recorder. Give a store's path, or an eventsourcing application or recorder."
+        f"Cannot open {target!r:.200}, of class {type(target).__name__}: it is no path, no URL, "
+        "and has no recorder. Give a store's path, or an eventsourcing application or recorder."
     )
     raise UnknownTargetError(msg)

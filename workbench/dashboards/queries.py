@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workbench.errors import UnknownPositionError, UnknownStreamError
+from workbench.errors import UnknownPositionError
 from workbench.tables import TIME, Column, Table
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ MOST_KEPT = 20_000  # rows of a search result that are kept besides their positi
 PREVIEW_CHARACTERS = 240
 _LONGEST_READ = 2_000  # characters of a payload that a preview is made from
 _GROWTH = 8
+_FAR = 10_000  # positions between events that are read apart from each other
 
 # The time is a column of its own; the library's wrappers are shown as what they wrap.
 _LEADING_TIME = r'^\{"timestamp":\s?(\{"_type_":\s?"datetime_iso",\s?"_data_":\s?"[^"]*"\}|"[^"]*")(,\s?)?'
@@ -266,11 +267,22 @@ def _slice(
     chosen = found.positions.slice(offset, size)
     if chosen.is_empty():
         return LISTING.frame()
-    # Many match, so these lie close together; the payload need not be searched again.
-    around = replace(filters, since=None, until=None, text=None)
-    window = _between(narrowed(history, around), after=chosen[0] - 1, upto=chosen[-1])
-    events = window.scan().select(*LISTING.names[:5], "data", "problem").collect()
-    return _listed(events.filter(pl.col("position").is_in(chosen.implode())))
+    # Which events match is known, so neither time nor payload is looked at again.
+    around = narrowed(history, replace(filters, since=None, until=None, text=None))
+    far = (chosen.diff() > _FAR).fill_null(value=False).cum_sum()
+    runs = chosen.to_frame().group_by(far, maintain_order=True).agg("position")["position"]
+    return pl.concat([_rows_at(around, run) for run in runs])
+
+
+def _rows_at(history: History, positions: pl.Series) -> pl.DataFrame:
+    """Return `LISTING` of these positions, which lie close together."""
+    window = _between(history, after=positions.min() - 1, upto=positions.max())  # type: ignore
+    return _listed(
+        window.scan()
+        .select(*LISTING.names[:5], "data", "problem")
+        .filter(pl.col("position").is_in(positions.to_list()))
+        .collect()
+    )
 
 
 def _listed(events: pl.DataFrame) -> pl.DataFrame:
@@ -359,11 +371,8 @@ def neighbours(history: History, stream: str, position: int, *, around: int = 5)
         raise UnknownPositionError(msg)
     first = max(place - around, 0)
     near = positions.slice(first, place + around + 1 - first)
-    window = _between(chosen, after=near.min() - 1, upto=near.max())
-    rows = window.scan().select(*LISTING.names[:5], "data", "problem").collect()
-    rows = rows.filter(pl.col("position").is_in(near.implode())).sort("version", "position")
     return Neighbours(
-        _listed(rows),
+        _rows_at(chosen, near).sort("version", "position"),
         place + 1,
         positions.len(),
         positions[place - 1] if place else None,
@@ -371,10 +380,9 @@ def neighbours(history: History, stream: str, position: int, *, around: int = 5)
     )
 
 
-def streams_like(history: History, text: str, *, most: int = 8) -> list[str]:
-    """Return streams that begin with `text`, else that contain it, in order of their names."""
-    names = history.scan().select(pl.col("stream").unique()).collect()["stream"].drop_nulls()
-    return alike(names, text, most=most)
+def stream_names(history: History) -> pl.Series:
+    """Return the names of all streams, in no order."""
+    return history.scan().select(pl.col("stream").unique()).collect()["stream"].drop_nulls()
 
 
 def alike(names: pl.Series, text: str, *, most: int = 8) -> list[str]:

@@ -71,11 +71,14 @@ def decode(
     """
     if not FROM_STATE.isdisjoint(columns):
         raw = raw.with_columns(
-            _read(raw, set(columns), _Payloads(raw["state"], codec, checks=checks), first_schema_version)
+            _read(
+                raw,
+                set(columns),
+                _Payloads(raw["state"], codec, checks=checks),
+                first_schema_version,
+            )
         )
-    return raw.select(
-        pl.col(c.name).cast(c.dtype) for c in EVENTS.columns if c.name in columns
-    )
+    return raw.select(pl.col(c.name).cast(c.dtype) for c in EVENTS.columns if c.name in columns)
 
 
 def _read(
@@ -141,13 +144,9 @@ class _Payloads:
                 self._problems.setdefault(row, problem)
         if not replaced:
             return text
-        return text.scatter(
-            list(replaced), pl.Series(list(replaced.values()), dtype=pl.String)
-        )
+        return text.scatter(list(replaced), pl.Series(list(replaced.values()), dtype=pl.String))
 
-    def _replaced(
-        self, text: pl.Series, skip: Callable[[bytes], object]
-    ) -> dict[int, str | None]:
+    def _replaced(self, text: pl.Series, skip: Callable[[bytes], object]) -> dict[int, str | None]:
         """Return the rows that are not JSON, with what can be read instead."""
         replaced: dict[int, str | None] = {}
         for row, payload in enumerate(text.cast(pl.Binary).to_list()):
@@ -275,7 +274,9 @@ def parse_times(texts: pl.Series) -> pl.Series:
         parsed = pl.from_arrow(pc.cast(arrow, pa.timestamp("us", "UTC")))
     except pa.ArrowInvalid:
         zoned = pl.when(texts.str.contains(_ZONE)).then(texts).otherwise(texts + "Z")
-        iso = pl.select(zoned.str.replace(" ", "T").str.replace(_SHORT_ZONE, "${1}:${2}")).to_series()
+        iso = pl.select(
+            zoned.str.replace(" ", "T").str.replace(_SHORT_ZONE, "${1}:${2}")
+        ).to_series()
         parsed = iso.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
     if not isinstance(parsed, pl.Series):
         msg = f"Arrow returned {type(parsed).__name__}, not a column"

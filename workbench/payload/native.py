@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from workbench.payload.typed import ENVELOPE, NOT_AN_OBJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _read = msgspec.json.Decoder().decode
 

@@ -20,7 +20,7 @@ from workbench.payload.decode import TIME_CLOSES, TIME_ENDS, TIME_OPENS, parse_t
 from workbench.tables import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
@@ -51,9 +51,7 @@ class TypedReader:
     def __init__(self) -> None:
         self._schemas: dict[str, pa.Schema] = {}
 
-    def pieces(
-        self, frame: pl.DataFrame, checked: Callable[[], pl.DataFrame]
-    ) -> list[Piece]:
+    def pieces(self, frame: pl.DataFrame, checked: Callable[[], pl.DataFrame]) -> list[Piece]:
         """Return the parsed events of a frame by type, in the order of their first event.
 
         Parameters
@@ -268,7 +266,9 @@ def _native(series: pl.Series) -> pl.Series:
     if set(fields.columns) == set(_WRAPPER):
         return _unwrapped(series, fields)
     inner = fields.select(_native(fields[name]) for name in fields.columns).to_struct(series.name)
-    return inner.to_frame().select(pl.when(series.is_not_null()).then(pl.col(series.name))).to_series()
+    return (
+        inner.to_frame().select(pl.when(series.is_not_null()).then(pl.col(series.name))).to_series()
+    )
 
 
 def _has_wrapper(dtype: pl.DataType) -> bool:

@@ -116,8 +116,7 @@ def load_release(release: Release) -> ModuleType:
     spec = spec_from_file_location(MODULE, release.path)
     if spec is None or spec.loader is None or not release.path.is_file():
         message = (
-            f"asked for {release.name}, found no file {release.path}; "
-            "install event-workbench again"
+            f"asked for {release.name}, found no file {release.path}; install event-workbench again"
         )
         raise ImportError(message)
     module = module_from_spec(spec)

@@ -192,13 +192,9 @@ def _periods(rows: Sequence[Row]) -> Iterable[Period]:
     """Yield the releases: one ends where the first event of the next one is."""
     ends = []
     for release in RELEASES[1:]:
-        new = (
-            n for n, row in enumerate(rows) if row.time and row.time > release.deployed
-        )
+        new = (n for n, row in enumerate(rows) if row.time and row.time > release.deployed)
         ends.append(next(new))
-    for release, start, end in zip(
-        RELEASES, [0, *ends], [*ends, len(rows)], strict=True
-    ):
+    for release, start, end in zip(RELEASES, [0, *ends], [*ends, len(rows)], strict=True):
         first, last = rows[start].position, rows[end - 1].position
         yield Period(release.name, release.deployed, first, last, end - start)
 
@@ -261,9 +257,7 @@ def _backwards(rows: Sequence[Row]) -> TimeRunsBackwards:
             streams.add(row.stream)
         previous, latest = row.time, max(latest, row.time)
         last_of[row.stream] = row.time
-    return TimeRunsBackwards(
-        len(drops), len(late), late[0], late[-1], tuple(sorted(streams))
-    )
+    return TimeRunsBackwards(len(drops), len(late), late[0], late[-1], tuple(sorted(streams)))
 
 
 def _broken_streams(rows: Sequence[Row]) -> Iterable[tuple[str, int]]:

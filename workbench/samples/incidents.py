@@ -111,7 +111,5 @@ def _positions(connection: sqlite3.Connection, topic: str, since: str) -> list[i
         (topic,),
     )
     return [
-        position
-        for position, state in rows
-        if json.loads(state)["timestamp"]["_data_"] >= since
+        position for position, state in rows if json.loads(state)["timestamp"]["_data_"] >= since
     ]

@@ -285,9 +285,7 @@ class Life:
             return "AUTUMN10"
         return "WELCOME5" if self._happens(0.09) else None
 
-    def _pay(
-        self, time: datetime, order_id: str, *, has_coupon: bool
-    ) -> datetime | None:
+    def _pay(self, time: datetime, order_id: str, *, has_coupon: bool) -> datetime | None:
         """Add the charges of an order; return when it was paid, if it was."""
         payment_id = order_id.replace("order-", "payment-")
         (method,) = self._rng.choices(("card", "wallet", "transfer"), (55, 30, 15))

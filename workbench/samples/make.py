@@ -102,9 +102,7 @@ class Clerk:
         """Make the price a ``float``, as it is in every release."""
         self.application.list_item(sku, title, float(price))
 
-    def place(
-        self, customer: tuple[str, str], address: tuple[str, ...], **order: object
-    ) -> None:
+    def place(self, customer: tuple[str, str], address: tuple[str, ...], **order: object) -> None:
         """Write the name in one piece; some people have only one name."""
         name = " ".join(customer).strip()
         self.application.place(customer_name=name, address=list(address), **order)
@@ -117,9 +115,7 @@ class Clerk:
         """Pay back what the customer was asked for, unless the plan says how much."""
         if amount is None:
             amount = self.application.repository.get(payment_id).amount
-        self.application.refund(
-            payment_id=payment_id, amount=self.money(amount), **refund
-        )
+        self.application.refund(payment_id=payment_id, amount=self.money(amount), **refund)
 
     @staticmethod
     def money(amount: Decimal) -> Decimal | float:
@@ -130,9 +126,7 @@ class Clerk:
 class SecondClerk(Clerk):
     """Carries commands out with release 2: names in two parts, coupons, cents."""
 
-    def place(
-        self, customer: tuple[str, str], address: tuple[str, ...], **order: object
-    ) -> None:
+    def place(self, customer: tuple[str, str], address: tuple[str, ...], **order: object) -> None:
         """Leave the name in two parts."""
         self.application.place(customer=customer, address=list(address), **order)
 
@@ -149,9 +143,7 @@ class SecondClerk(Clerk):
 class ThirdClerk(SecondClerk):
     """Carries commands out with release 3: addresses, and another word."""
 
-    def place(
-        self, customer: tuple[str, str], address: tuple[str, ...], **order: object
-    ) -> None:
+    def place(self, customer: tuple[str, str], address: tuple[str, ...], **order: object) -> None:
         """Make the address a value of its own."""
         value = self.shop.Address(*address)
         self.application.place(customer=customer, address=value, **order)
@@ -218,9 +210,7 @@ def make_shop(
     return measure(path)
 
 
-def run_release(
-    number: int, commands: Sequence[Command], path: Path, seed: int
-) -> None:
+def run_release(number: int, commands: Sequence[Command], path: Path, seed: int) -> None:
     """Let one release carry out its commands, in a process that does only this.
 
     Parameters
@@ -293,8 +283,7 @@ def tidy(draft: Path, path: Path) -> None:
 
 def _positions(connection: sqlite3.Connection) -> list[tuple[int, str, int]]:
     return connection.execute(
-        "SELECT rowid, originator_id, originator_version FROM stored_events "
-        "ORDER BY rowid",
+        "SELECT rowid, originator_id, originator_version FROM stored_events ORDER BY rowid",
     ).fetchall()
 
 

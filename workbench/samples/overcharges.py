@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workbench.projection import Event, Projection, handles, table
+from workbench.projection import Projection, handles
+from workbench.rows import table
+
+if TYPE_CHECKING:
+    from workbench.event import Event
 
 CENT = Decimal("0.01")
 MONEY = pl.Decimal(38, 2)

@@ -128,10 +128,7 @@ def _backwards(facts: Facts) -> str:
 def _holes(facts: Facts) -> str:
     holes = [str(a) if a == b else f"{a} to {b}" for a, b in facts.holes]
     broken = [f"`{stream}` (version {n})" for stream, n in facts.broken_streams]
-    return (
-        f"Positions {', '.join(holes)} are missing. Versions are missing in "
-        f"{', '.join(broken)}."
-    )
+    return f"Positions {', '.join(holes)} are missing. Versions are missing in {', '.join(broken)}."
 
 
 def _undecodable(facts: Facts) -> str:

@@ -159,9 +159,7 @@ class Refund(Aggregate):
     """Money that goes back to a customer."""
 
     @event("Issued")
-    def __init__(
-        self, number: int, payment_id: str, amount: float, reason: str
-    ) -> None:
+    def __init__(self, number: int, payment_id: str, amount: float, reason: str) -> None:
         """Pay back an amount of one payment."""
         self.number = number
         self.payment_id = payment_id

@@ -124,9 +124,7 @@ class Order(Aggregate):
             state["last_name"] = last_name
 
     @event(Placed)
-    def __init__(
-        self, number: int, first_name: str, last_name: str, address: list[str]
-    ) -> None:
+    def __init__(self, number: int, first_name: str, last_name: str, address: list[str]) -> None:
         """Begin the checkout."""
         self.number = number
         self.first_name = first_name
@@ -232,9 +230,7 @@ class Refund(Aggregate):
         reason: str
 
     @event(Issued)
-    def __init__(
-        self, number: int, payment_id: str, amount: Decimal, reason: str
-    ) -> None:
+    def __init__(self, number: int, payment_id: str, amount: Decimal, reason: str) -> None:
         """Pay back an amount of one payment."""
         self.number = number
         self.payment_id = payment_id
@@ -342,9 +338,7 @@ class Shop(Application[str]):
             items.append(item)
         self.save(order, *items)
 
-    def refund(
-        self, number: int, payment_id: str, amount: Decimal, reason: str
-    ) -> None:
+    def refund(self, number: int, payment_id: str, amount: Decimal, reason: str) -> None:
         """Issue a refund. Staff type the id of the payment by hand."""
         self.save(Refund(number, payment_id, amount, reason))
 

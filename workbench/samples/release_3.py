@@ -159,9 +159,7 @@ class Order(Aggregate):
             state["address"] = Address(*state["address"])
 
     @event(Placed)
-    def __init__(
-        self, number: int, first_name: str, last_name: str, address: Address
-    ) -> None:
+    def __init__(self, number: int, first_name: str, last_name: str, address: Address) -> None:
         """Begin the checkout."""
         self.number = number
         self.first_name = first_name
@@ -267,9 +265,7 @@ class Refund(Aggregate):
         reason: str
 
     @event(Issued)
-    def __init__(
-        self, number: int, payment_id: str, amount: Decimal, reason: str
-    ) -> None:
+    def __init__(self, number: int, payment_id: str, amount: Decimal, reason: str) -> None:
         """Pay back an amount of one payment."""
         self.number = number
         self.payment_id = payment_id
@@ -384,9 +380,7 @@ class Shop(Application[str]):
             items.append(item)
         self.save(order, *items)
 
-    def refund(
-        self, number: int, payment_id: str, amount: Decimal, reason: str
-    ) -> None:
+    def refund(self, number: int, payment_id: str, amount: Decimal, reason: str) -> None:
         """Issue a refund for a payment that exists."""
         payment: Payment = self.repository.get(payment_id)
         self.save(Refund(number, payment.id, amount, reason))

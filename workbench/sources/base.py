@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 RAW_SCHEMA = pl.Schema(
-    {
-        "position": pl.Int64,
-        "partition": pl.Int32,
-        "stream": pl.String,
-        "version": pl.Int64,
-        "type": pl.String,
-        "state": pl.Binary,
-        "metadata": pl.String,
-        "tags": pl.List(pl.String),
-    }
+    [
+        ("position", pl.Int64),
+        ("partition", pl.Int32),
+        ("stream", pl.String),
+        ("version", pl.Int64),
+        ("type", pl.String),
+        ("state", pl.Binary),
+        ("metadata", pl.String),
+        ("tags", pl.List(pl.String)),
+    ]
 )
 
 Part = Callable[[], pl.DataFrame]

@@ -80,7 +80,7 @@ def recognise(tables: Iterable[StoredTable]) -> list[Layout]:
     return [
         layout
         for table in by_name.values()
-        if EVENT_COLUMNS <= set(table.columns)
+        if set(table.columns) >= EVENT_COLUMNS
         if (layout := _layout(table, by_name)) is not None
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import UUID
 
@@ -125,7 +126,11 @@ class RecorderSource:
             if left is not None:
                 frame = frame.head(left)
                 left -= frame.height
-            yield lambda frame=frame: frame.select(c for c in frame.columns if c in columns)
+            yield partial(_chosen, frame, columns)
+
+
+def _chosen(frame: pl.DataFrame, columns: Collection[str]) -> pl.DataFrame:
+    return frame.select(name for name in frame.columns if name in columns)
 
 
 def _frame(page: Sequence[Any]) -> pl.DataFrame:

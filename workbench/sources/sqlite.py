@@ -1,23 +1,21 @@
 """Stored events in a SQLite file: read by column, in ranges of positions, never written.
 
-Rows come out of the database as Arrow through ADBC, whose driver runs without the
-interpreter lock, so that two ranges are read at once. Each range is a query of its
-own on a connection of its thread.
+A selection is cut into ranges of positions, and each range is a query of its own, so
+that several are read at once; see `workbench.sources.sqlite_reader`.
 """
 
 from __future__ import annotations
 
-import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import polars as pl
 
 from workbench import tables
 from workbench.errors import UnknownApplicationError, UnknownLayoutError, near
-from workbench.sources.base import RAW_SCHEMA, Capabilities, Selection, as_text
+from workbench.sources.base import Capabilities, Selection
 from workbench.sources.layouts import (
     SENTINEL,
     Layout,
@@ -26,17 +24,16 @@ from workbench.sources.layouts import (
     recognise,
     text,
 )
-from workbench.sources.sqlite_file import BUSY_TIMEOUT_MS, SQLiteFile
+from workbench.sources.sqlite_file import SQLiteFile
+from workbench.sources.sqlite_reader import ROWS_A_PART, Reader, Width, part_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from workbench.sources.base import Part
 
-ROWS_A_PART = 65_536
-WIDEST_RANGE = 2**24
 MOST_VALUES = 5_000  # of a membership that is written into SQL
 _HEX_DIGITS = 32
 
@@ -159,19 +156,19 @@ class SQLiteSource:
     @contextmanager
     def parts(self, selection: Selection, columns: Collection[str]) -> Iterator[Iterator[Part]]:
         """The selected raw rows in ranges of positions, each read when its part is called."""
-        with closing(_Reader(self.file)) as reader:
+        with closing(Reader(self.file)) as reader:
             yield (
-                _part(reader, self._sql(chosen, columns), columns, width)
+                part_of(reader, self._sql(chosen, columns), columns, width)
                 for chosen, width in self._ranges(selection)
             )
 
-    def _ranges(self, selection: Selection) -> Iterator[tuple[Selection, _Width]]:
+    def _ranges(self, selection: Selection) -> Iterator[tuple[Selection, Width]]:
         """Yield the selection cut into ranges of about `ROWS_A_PART` rows.
 
         Ranges get wider where the numbers are sparse, and stretches without any
         event are stepped over by one look into the index.
         """
-        width = _Width()
+        width = Width()
         if selection.is_empty:
             return
         if selection.streams is not None and len(selection.streams) <= MOST_VALUES:
@@ -267,96 +264,6 @@ def _where(conditions: list[str]) -> str:
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-class _Width:
-    """How many positions the next range spans, learnt from the ranges before."""
-
-    def __init__(self) -> None:
-        self.positions = ROWS_A_PART
-
-    def saw(self, rows: int) -> None:
-        if rows < ROWS_A_PART // 2:
-            self.positions = min(self.positions * 2, WIDEST_RANGE)
-        elif rows > ROWS_A_PART:
-            self.positions = max(self.positions // 2, ROWS_A_PART)
-
-
-class _Reader:
-    """ADBC connections, one for each thread that reads; closed together."""
-
-    def __init__(self, file: SQLiteFile) -> None:
-        self._file = file
-        self._local = threading.local()
-        self._opened: list[Any] = []
-
-    def fetch(self, sql: str) -> pl.DataFrame:
-        before = self._file.state()
-        frame = self._query(sql)
-        if self._file.state() != before and not before[0]:
-            # A writer began while the file was read as immutable: read it again.
-            self._local.connection = None
-            frame = self._query(sql)
-        return frame
-
-    def _query(self, sql: str) -> pl.DataFrame:
-        with self._file.translated(), self._connection().cursor() as cursor:
-            cursor.adbc_statement.set_options(
-                **{"adbc.sqlite.query.batch_rows": str(ROWS_A_PART)}
-            )
-            cursor.execute(sql)
-            frame = pl.from_arrow(cursor.fetch_arrow_table())
-        if not isinstance(frame, pl.DataFrame):
-            msg = f"the database returned {type(frame).__name__}, not a table"
-            raise TypeError(msg)
-        return frame
-
-    def _connection(self) -> Any:  # noqa: ANN401, the driver has no types
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            from adbc_driver_sqlite import dbapi
-
-            connection = dbapi.connect(self._file.uri(), autocommit=True)
-            self._opened.append(connection)
-            self._local.connection = connection
-            with connection.cursor() as cursor:
-                cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-                cursor.fetchall()
-        return connection
-
-    def close(self) -> None:
-        for connection in self._opened:
-            connection.close()
-
-
-def _part(
-    reader: _Reader, sql: str, columns: Collection[str], width: _Width
-) -> Callable[[], pl.DataFrame]:
-    def read() -> pl.DataFrame:
-        frame = reader.fetch(sql)
-        width.saw(frame.height)
-        return frame.select(
-            _conformed(frame[name]) if name in frame.columns else _CONSTANT[name]
-            for name in RAW_SCHEMA
-            if name in frame.columns or name in columns
-        )
-
-    return read
-
-
-# What these layouts do not have.
-_CONSTANT = {
-    "partition": pl.lit(0, RAW_SCHEMA["partition"]).alias("partition"),
-    "metadata": pl.lit(None, RAW_SCHEMA["metadata"]).alias("metadata"),
-    "tags": pl.lit([], RAW_SCHEMA["tags"]).alias("tags"),
-}
-
-
-def _conformed(series: pl.Series) -> pl.Series:
-    wanted = RAW_SCHEMA[series.name]
-    if series.dtype == pl.Binary and wanted == pl.String:
-        return as_text(series, "replace")
-    return series.cast(wanted)
-
-
 def open_sqlite(path: Path, application: str | None = None) -> SQLiteSource:
     """Return the source for a SQLite file.
 
@@ -398,7 +305,7 @@ def _chosen(path: Path, layouts: list[Layout], application: str | None) -> Layou
             return layouts[0]
         msg = (
             f"Cannot choose between the applications of {str(path)!r}: it holds "
-            f"{', '.join(sorted(names))}. Name one: application={sorted(names)[0]!r}."
+            f"{', '.join(sorted(names))}. Name one: application={min(names)!r}."
         )
         raise UnknownApplicationError(msg)
     for layout in layouts:
@@ -407,8 +314,7 @@ def _chosen(path: Path, layouts: list[Layout], application: str | None) -> Layou
     if len(layouts) == 1 and layouts[0].application is None:
         return replace(layouts[0], application=application)  # the file does not say: the user does
     msg = (
-        f"Cannot find the application {application!r} in {str(path)!r}. "
-        f"{near(application, names)}"
+        f"Cannot find the application {application!r} in {str(path)!r}. {near(application, names)}"
     )
     raise UnknownApplicationError(msg)
 

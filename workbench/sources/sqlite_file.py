@@ -21,6 +21,7 @@ from workbench.errors import StoreLockedError, StoreNotFoundError, StoreUnreadab
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+HEADER_BYTES = 100
 MAGIC = b"SQLite format 3\x00"
 BUSY_TIMEOUT_MS = 2000
 _WAL = 2
@@ -141,7 +142,7 @@ def _header(path: Path) -> bytes:
             msg = f"Cannot open {str(path)!r}: it is a directory. Name the store file in it."
             raise StoreUnreadableError(msg)
         with path.open("rb") as file:
-            header = file.read(100)
+            header = file.read(HEADER_BYTES)
     except FileNotFoundError as error:
         raise StoreNotFoundError(_not_found(path)) from error
     except OSError as error:
@@ -150,7 +151,9 @@ def _header(path: Path) -> bytes:
         msg = f"Cannot open {str(path)!r}: {error.strerror}. Check who may read it."
         raise StoreUnreadableError(msg) from error
     if not header:
-        msg = f"Cannot open {str(path)!r}: the file is empty. Name a store that has been written to."
+        msg = (
+            f"Cannot open {str(path)!r}: the file is empty. Name a store that has been written to."
+        )
         raise StoreUnreadableError(msg)
     if not header.startswith(MAGIC):
         msg = (
@@ -158,10 +161,10 @@ def _header(path: Path) -> bytes:
             "Name the store file of an eventsourcing application."
         )
         raise StoreUnreadableError(msg)
-    if len(header) < 100:
+    if len(header) < HEADER_BYTES:
         msg = (
-            f"Cannot open {str(path)!r}: it is truncated, {len(header)} bytes where a header takes "
-            "100. Copy the store again, from a place where it is whole."
+            f"Cannot open {str(path)!r}: it is truncated, {len(header)} bytes where a header "
+            f"takes {HEADER_BYTES}. Copy the store again, from a place where it is whole."
         )
         raise StoreUnreadableError(msg)
     return header

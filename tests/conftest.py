@@ -1,0 +1,62 @@
+"""What all tests share: the time zone, hypothesis' profile, and places to write stores to."""
+
+from __future__ import annotations
+
+import os
+import time
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from stores import simple_rows, write_native
+from workbench import open_history
+from workbench.samples import shop_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench import History
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+# The writers run in throw-away environments, with other packages.
+collect_ignore = ["fixtures"]
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+settings.register_profile(
+    "workbench",
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "workbench"))
+
+
+@pytest.fixture(scope="session")
+def new_path(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Return a function that gives a path with nothing there, for examples of hypothesis."""
+    folder, numbers = tmp_path_factory.mktemp("stores"), count()
+    return lambda: folder / f"store-{next(numbers)}.db"
+
+
+@pytest.fixture(scope="session")
+def shop() -> History:
+    """Return the sample history."""
+    return open_history(shop_path())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Return a small native store of 30 events: two types, three streams."""
+    return write_native(tmp_path / "store.db", simple_rows(30))
+
+
+@pytest.fixture
+def small(store: Path) -> History:
+    """Return the history of that small store."""
+    return open_history(store)

@@ -1,0 +1,43 @@
+"""The command line: `workbench COMMAND TARGET`.
+
+Each command parses what was asked, calls the library, and prints what it returns, for
+people or, with `--json`, in the envelope that `workbench.cli.envelope` describes. Exit
+codes are in `workbench.cli.app`. Nothing heavy is imported before a command runs.
+"""
+
+from __future__ import annotations
+
+import click
+
+from workbench.cli.app import SETTINGS, Workbench
+from workbench.cli.commands import COMMANDS
+from workbench.cli.demo import demo
+from workbench.cli.envelope import version
+from workbench.cli.serve import serve
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=Workbench,
+    context_settings=SETTINGS,
+    epilog="""\b
+    Examples:
+      workbench demo
+      workbench open shop.db
+      workbench export shop.db events.parquet
+
+    Exit codes: 0; 1 if problems were found and --check asked for them; 2 if the usage is
+    wrong or the target cannot be read. Targets are opened for reading only.
+    """,
+)
+@click.version_option(version(), prog_name="workbench", message="%(prog)s %(version)s")
+def main() -> None:
+    """Look into stores of events: what is in them, what is odd, what they add up to.
+
+    TARGET is a path to a store file, or a URL such as sqlite:///shop.db.
+    """
+
+
+for command in (*COMMANDS, serve, demo):
+    main.add_command(command)

@@ -1,0 +1,170 @@
+"""The arguments and options that commands share, and what was asked with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from workbench.cli.app import SETTINGS, Answer, Call, give
+from workbench.cli.progress import Bar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from workbench import History
+
+Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
+Option = "Callable[[Decorated], Decorated]"
+
+LEVELS = ("error", "warning", "info")
+KEYS = (
+    "The key of encrypted payloads is read from the environment variable CIPHER_KEY, so that "
+    "no list of processes shows it."
+)
+
+TARGET = click.argument("target")
+JSON = click.option("--json", "as_json", is_flag=True, help="Answer as one line of JSON.")
+STORE = (
+    click.option("--application", metavar="NAME", help="Which one, where a file holds several."),
+    click.option(
+        "--compressor",
+        metavar="TOPIC",
+        help="What decompresses payloads, if not zlib, gzip, bz2 or xz. It is imported.",
+    ),
+)
+NARROWING = (
+    click.option("--after", type=int, metavar="N", help="Only positions greater than N."),
+    click.option("--upto", type=int, metavar="N", help="Only positions up to and with N."),
+    click.option("--since", metavar="T", help="Only events of this time or later, UTC."),
+    click.option("--until", metavar="T", help="Only up to this time; a date means all of it."),
+    click.option(
+        "--type",
+        "types",
+        multiple=True,
+        metavar="NAME",
+        help="Only this type, by full or short name. May be repeated.",
+    ),
+    click.option(
+        "--stream", "streams", multiple=True, metavar="ID", help="Only this stream. Repeatable."
+    ),
+)
+LIMIT = click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="How many rows to list, 0 for all. [default: a screenful on a terminal, else all]",
+)
+CHECK = (
+    click.option("--check", is_flag=True, help="Exit with 1 if there is an error or a warning."),
+    click.option(
+        "--check-level",
+        type=click.Choice(LEVELS),
+        help="The same, with the least severity that counts.",
+    ),
+)
+PORT = click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5006,
+    show_default=True,
+    help="Where the page is served, 0 for any free port.",
+)
+NO_OPEN = click.option("--no-open", is_flag=True, help="Do not open the page in a browser.")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asked a command, besides its own arguments."""
+
+    bar: Bar
+    as_json: bool = False
+    target: str = ""
+    application: str | None = None
+    compressor: str | None = None
+    after: int | None = None
+    upto: int | None = None
+    since: str | None = None
+    until: str | None = None
+    types: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    limit: int | None = None
+    check: bool = False
+    check_level: str | None = None
+
+    def history(self) -> History:
+        """Return the history at the target, narrowed as was asked."""
+        history = opened(self.target, self.application, self.compressor)
+        if self.after is not None or self.upto is not None:
+            history = history.between(after=self.after, upto=self.upto)
+        if self.since is not None:
+            history = history.since(self.since)
+        if self.until is not None:
+            history = history.until(self.until)
+        if self.types:
+            history = history.of_types(*self.types)
+        return history.of_streams(*self.streams) if self.streams else history
+
+    def most(self, screenful: int | None) -> int | None:
+        """Return how many rows to list, None for all."""
+        wanted = screenful if self.limit is None else self.limit
+        return wanted or None
+
+    @property
+    def level(self) -> str | None:
+        """The least severity at which `--check` fails, None where it was not asked."""
+        return self.check_level or ("warning" if self.check else None)
+
+
+def opened(target: str, application: str | None, compressor: str | None) -> History:
+    """Return the history at a target."""
+    from workbench import open_history
+
+    return open_history(target, application=application, compressor=compressor)
+
+
+_SHARED = frozenset(field.name for field in fields(Asked)) - {"bar"}
+
+
+def command(
+    name: str,
+    *options: Callable[[Callable[..., Any]], Callable[..., Any]],
+    examples: Sequence[str],
+    is_keyed: bool = True,
+) -> Callable[[Callable[..., Answer]], click.Command]:
+    """Return a decorator that makes a function a command, which takes `Asked` first.
+
+    Parameters
+    ----------
+    name
+        What the user types.
+    options
+        Its arguments and options, in the order of the help; `--json` comes last.
+    examples
+        Lines to type, for the help.
+    is_keyed
+        Whether the help says where the key of encrypted payloads is read.
+    """
+
+    def made(run: Callable[..., Answer]) -> click.Command:
+        @click.pass_context
+        def callback(context: click.Context, /, **given: Any) -> int:
+            call = context.find_object(Call) or Call()
+            call.command, call.as_json = name, given["as_json"]
+            call.target = given.get("target", given.get("targets"))
+            with Bar() as bar:
+                shared = {key: given.pop(key) for key in _SHARED & set(given)}
+                answer = run(Asked(bar, **shared), **given)
+            return give(call, answer)
+
+        function: Callable[..., Any] = callback
+        for option in reversed((*options, JSON)):
+            function = option(function)
+        lines = "\n".join(f"  workbench {example}" for example in examples)
+        epilog = f"\b\nExamples:\n{lines}" + (f"\n\n{KEYS}" if is_keyed else "")
+        return click.command(
+            name, help=run.__doc__, epilog=epilog, context_settings=SETTINGS
+        )(function)
+
+    return made

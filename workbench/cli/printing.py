@@ -1,0 +1,203 @@
+"""Printing for people: tables and lines that fit, and that stored text cannot disturb.
+
+On a terminal, tables fit its width; columns that do not are left out, and named below.
+Anywhere else the same text comes plain and in full. Stored text is untrusted: it is
+never read as markup, and characters that steer a terminal are printed as escapes.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import click
+from rich.cells import cell_len
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from rich.text import Text
+
+GAP = 2  # spaces between two columns
+LEAST_TEXT = 16  # the narrowest that a column of long text becomes
+LEAST_ROWS = 10
+FURNITURE = 8  # lines of a screen that are not rows: the prompt, headings, what follows
+_STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
+
+Kind = Literal["number", "name", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column as it is printed: its heading, its cells, and what it may lose.
+
+    `kind`: a 'number' is set to the right, a 'name' is never cut, a 'text' may be.
+    `is_needed`: whether it stays however narrow the terminal is.
+    """
+
+    heading: str
+    cells: Sequence[str]
+    kind: Kind = "name"
+    is_needed: bool = False
+
+    @property
+    def width(self) -> int:
+        """How many cells of a terminal it takes in full."""
+        return max(cell_len(text) for text in (self.heading, *self.cells))
+
+    @property
+    def least(self) -> int:
+        """How many it takes at least."""
+        return min(self.width, LEAST_TEXT) if self.kind == "text" else self.width
+
+
+def visible(text: str) -> str:
+    r"""Return text with characters that steer a terminal, or hide, as escapes.
+
+    Examples
+    --------
+    >>> visible("a\x1b[31mb\n")
+    'a\\x1b[31mb\\n'
+    >>> visible("Zo\u00eb [bold]")
+    'Zo\u00eb [bold]'
+    """
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def indented(text: str) -> str:
+    """Return JSON text over several lines, its numbers and strings exactly as they are.
+
+    Examples
+    --------
+    >>> print(indented('{"a":[1.10,{}],"b":"x"}'))
+    {
+      "a": [
+        1.10,
+        {}
+      ],
+      "b": "x"
+    }
+    """
+    made: list[str] = []
+    depth = 0
+    for token in _TOKEN.findall(text):
+        opened = made[-1:] in (["{"], ["["])
+        if token in "}]":
+            depth -= 1
+            made.append(token if opened else _line(depth) + token)
+            continue
+        if opened or made[-1:] == [","]:
+            made.append(_line(depth))
+        made.append(": " if token == ":" else token)
+        depth += token in "{["
+    return "".join(made)
+
+
+def _line(depth: int) -> str:
+    return "\n" + "  " * depth
+
+
+class Screen:
+    """Where a command prints its answer: standard output, as it is."""
+
+    def __init__(self) -> None:
+        self.is_terminal = sys.stdout.isatty()
+        size = shutil.get_terminal_size()
+        self.width, self.most_rows = size.columns, max(LEAST_ROWS, size.lines - FURNITURE)
+
+    def line(self, text: str = "", *, indent: int = 0, style: str = "") -> None:
+        """Print a paragraph; a terminal wraps it between words."""
+        if not self.is_terminal:
+            click.echo(" " * indent + text)
+            return
+        from rich.padding import Padding
+        from rich.text import Text
+
+        self._rich(Padding(Text(text, style), (0, 0, 0, indent)))
+
+    def lines(self, text: str) -> None:
+        """Print lines as they are, uncut."""
+        for line in text.split("\n"):
+            click.echo(visible(line))
+
+    def pairs(self, values: Mapping[str, str]) -> None:
+        """Print names and values, one pair a line."""
+        width = max(map(cell_len, values)) + GAP
+        for name, value in values.items():
+            click.echo(name + " " * (width - cell_len(name)) + visible(value))
+
+    def table(self, columns: Sequence[Column], *, indent: int = 0) -> None:
+        """Print columns beside each other."""
+        if not self.is_terminal:
+            for line in _plain(columns):
+                click.echo(" " * indent + line)
+            return
+        kept = fitting(columns, self.width - indent)
+        self._rich_table(kept, indent)
+        if left_out := [c.heading for c in columns if c not in kept]:
+            said = f"Left out, for the width: {', '.join(left_out)}. --json has all."
+            self.line(said, indent=indent, style="dim")
+
+    def _rich_table(self, columns: Sequence[Column], indent: int) -> None:
+        from rich.padding import Padding
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+        for column in columns:
+            table.add_column(
+                column.heading,
+                justify="right" if column.kind == "number" else "left",
+                no_wrap=True,
+                overflow="ellipsis",
+                min_width=None if column.kind == "text" else column.width,
+            )
+        for cells in zip(*(column.cells for column in columns), strict=True):
+            table.add_row(*(self._cell(text) for text in cells))
+        self._rich(Padding(table, (0, 0, 0, indent)))
+
+    def _cell(self, text: str) -> Text:
+        from rich.text import Text
+
+        return Text(text[: self.width + 1], STYLES.get(text, ""))
+
+    def _rich(self, what: object) -> None:
+        from rich.console import Console
+
+        console = Console(width=self.width, highlight=False, markup=False, emoji=False)
+        console.print(what)
+
+
+def fitting(columns: Sequence[Column], width: int) -> list[Column]:
+    """Return the columns that fit a width, leaving out from the right what is not needed."""
+    kept = list(columns)
+    spare = [column for column in columns if not column.is_needed]
+    while spare and sum(column.least + GAP for column in kept) - GAP > width:
+        kept.remove(spare.pop())
+    return kept
+
+
+def _plain(columns: Sequence[Column]) -> Iterable[str]:
+    widths = [column.width for column in columns]
+    pad: list[Callable[[str, int], str]] = [
+        _to_the_right if column.kind == "number" else _to_the_left for column in columns
+    ]
+    lines = zip(*([column.heading, *column.cells] for column in columns), strict=True)
+    for cells in lines:
+        padded = (f(text, width) for f, text, width in zip(pad, cells, widths, strict=True))
+        yield (" " * GAP).join(padded).rstrip()
+
+
+def _to_the_left(text: str, width: int) -> str:
+    return text + " " * (width - cell_len(text))
+
+
+def _to_the_right(text: str, width: int) -> str:
+    return " " * (width - cell_len(text)) + text

@@ -1,0 +1,133 @@
+"""Which columns of a table people are shown, in which words and form.
+
+A view is a tuple of fields; each takes one column of a frame. `--json` has every column
+of the table's spec, whatever the view leaves out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.cli.printing import Column, Kind, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    import polars as pl
+
+NOTHING = "-"
+
+
+def number(value: object) -> str:
+    """Return a whole number with thousands separators, or a mean rounded to one."""
+    return f"{value:,.0f}"
+
+
+def share(value: float) -> str:
+    """Return a part of one in percent."""
+    return f"{value:.1%}"
+
+
+def second(value: datetime) -> str:
+    """Return a time in UTC to the second."""
+    return f"{value:%Y-%m-%d %H:%M:%S}"
+
+
+def millisecond(value: datetime) -> str:
+    """Return a time in UTC to the millisecond, cut off."""
+    return f"{value:%Y-%m-%d %H:%M:%S.%f}"[:-3]
+
+
+def text(value: object) -> str:
+    """Return stored text so that it is safe to print."""
+    return visible(str(value))
+
+
+def several(values: list[object]) -> str:
+    """Return a list in one cell."""
+    return ", ".join(map(str, values))
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a view: which column of the frame, its heading, its form."""
+
+    name: str
+    heading: str
+    form: Callable[..., str] = text
+    kind: Kind = "name"
+    is_needed: bool = False
+
+    def column(self, frame: pl.DataFrame) -> Column:
+        """Return the column as it is printed."""
+        values = frame[self.name].to_list()
+        cells = [NOTHING if value is None else self.form(value) or NOTHING for value in values]
+        return Column(self.heading, cells, self.kind, self.is_needed)
+
+
+def columns(view: tuple[Field, ...], frame: pl.DataFrame) -> list[Column]:
+    """Return a frame as a view shows it."""
+    return [field.column(frame) for field in view]
+
+
+TYPES = (
+    Field("shown", "type", is_needed=True),
+    Field("count", "events", number, "number", is_needed=True),
+    Field("share", "share", share, "number", is_needed=True),
+    Field("schema_versions", "schema", several),
+    Field("first_time", "first (UTC)", second),
+    Field("last_time", "last (UTC)", second),
+    Field("undecodable", "undecodable", number, "number"),
+    Field("mean_size_bytes", "mean bytes", number, "number"),
+    Field("largest_size_bytes", "largest", number, "number"),
+    Field("first_position", "first position", number, "number"),
+    Field("last_position", "last position", number, "number"),
+)
+
+STREAMS = (
+    Field("stream", "stream", is_needed=True),
+    Field("events", "events", number, "number", is_needed=True),
+    Field("head_version", "version", number, "number"),
+    Field("aggregate", "aggregate"),
+    Field("first_time", "first (UTC)", second),
+    Field("last_time", "last (UTC)", second),
+    Field("first_position", "first position", number, "number"),
+    Field("last_position", "last position", number, "number"),
+)
+
+STREAM = (
+    Field("version", "version", number, "number", is_needed=True),
+    Field("time", "time (UTC)", millisecond, is_needed=True),
+    Field("shown", "type", is_needed=True),
+    Field("shown_data", "data", text, "text", is_needed=True),
+    Field("position", "position", number, "number"),
+)
+
+PROBLEMS = (
+    Field("severity", "severity", is_needed=True),
+    Field("kind", "kind", is_needed=True),
+    Field("positions", "positions", kind="number"),
+    Field("found", "found", text, "text", is_needed=True),
+    Field("stream", "stream"),
+)
+
+PROBLEM_KINDS = (
+    Field("severity", "severity", is_needed=True),
+    Field("kind", "problem", is_needed=True),
+    Field("shown", "found", kind="number", is_needed=True),
+)
+
+RECEIVERS = (
+    Field("receiver", "receiver", is_needed=True),
+    Field("follows", "follows", is_needed=True),
+    Field("position", "position", number, "number", is_needed=True),
+    Field("behind", "behind", number, "number"),
+)
+
+RATE = (
+    Field("time", "time (UTC)", second, is_needed=True),
+    Field("by", "by", is_needed=True),
+    Field("count", "events", number, "number", is_needed=True),
+)

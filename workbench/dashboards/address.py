@@ -1,0 +1,111 @@
+"""Where somebody is on the pages, as a value and as the query of a URL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
+
+from workbench.dashboards.queries import Filters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SIZES = (25, 50, 100)
+PAGES = ("overview", "log")
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a page shows: which history, which page of the application, and what of it."""
+
+    history: str | None = None
+    """The name under which the history is served; None is the first."""
+    page: str = "overview"
+    """One of `PAGES`."""
+    every: str | None = None
+    """The window of the activity: hour, day, week or month; None is as long as fits."""
+    filters: Filters = field(default_factory=Filters)
+    """Which events the log lists."""
+    start: int | None = None
+    """The position at which the log's page begins; None is at its beginning."""
+    size: int = 50
+    """How many events a page of the log has."""
+    event: int | None = None
+    """The position of the event that is open."""
+
+    def to(self, **changes: object) -> Place:
+        """Return this place with other values in some fields."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def filtered(self, filters: Filters, *, event: int | None = None) -> Place:
+        """Return the beginning of the log, with these filters."""
+        return self.to(page="log", filters=filters, start=None, event=event)
+
+
+def query_of(place: Place) -> str:
+    """Return a place as the query of a URL, with its question mark; '' if it is the default.
+
+    Examples
+    --------
+    >>> query_of(Place(page="log", filters=Filters(types=("shop:Order.Placed",)), event=87))
+    '?page=log&type=shop%3AOrder.Placed&event=87'
+    """
+    chosen, default = place.filters, Place()
+    pairs: list[tuple[str, object]] = [
+        ("history", place.history),
+        ("page", place.page if place.page != default.page else None),
+        ("every", place.every),
+        *(("type", type_) for type_ in chosen.types),
+        ("stream", chosen.stream),
+        ("since", chosen.since),
+        ("until", chosen.until),
+        ("first", chosen.first_position),
+        ("last", chosen.last_position),
+        ("text", chosen.text),
+        ("start", place.start),
+        ("size", place.size if place.size != default.size else None),
+        ("event", place.event),
+    ]
+    query = urlencode([(name, str(value)) for name, value in pairs if value is not None])
+    return f"?{query}" if query else ""
+
+
+def place_of(query: str) -> Place:
+    """Return the place that a URL's query names; what it says wrongly is left out.
+
+    Examples
+    --------
+    >>> place_of("?page=log&stream=order-1&event=x").filters.stream
+    'order-1'
+    """
+    pairs = parse_qsl(query.removeprefix("?"))
+    values: Mapping[str, str] = dict(pairs)
+    size = _number(values.get("size"))
+    page, every = values.get("page"), values.get("every")
+    return Place(
+        history=values.get("history"),
+        page=page if page in PAGES else PAGES[0],
+        every=every if every in {"hour", "day", "week", "month"} else None,
+        filters=Filters(
+            types=tuple(dict.fromkeys(value for name, value in pairs if name == "type")),
+            stream=values.get("stream"),
+            since=values.get("since"),
+            until=values.get("until"),
+            first_position=_number(values.get("first")),
+            last_position=_number(values.get("last")),
+            text=values.get("text"),
+        ),
+        start=_number(values.get("start")),
+        size=size if size in SIZES else Place().size,
+        event=_number(values.get("event")),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    try:
+        number = int(text or "")
+    except ValueError:
+        return None
+    return number if abs(number) < _LARGEST else None

@@ -1,0 +1,146 @@
+"""Answers that are kept while a history stays as it is, and shared by all sessions.
+
+An answer is found once, whoever asks first; others who ask meanwhile wait for it. When
+the log has grown, it is found anew. Long readings take turns, so that a page of the log
+is served quickly while somebody else searches all payloads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+from workbench.dashboards import queries, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from datetime import datetime
+
+    import polars as pl
+
+    from workbench.dashboards.queries import Filters, Found, Neighbours
+    from workbench.dashboards.summary import Facts
+    from workbench.history import History, Progress
+
+T = TypeVar("T")
+
+MOST_KEPT = 64
+LONG_READINGS = 2  # at the same time
+
+
+class Answers:
+    """What has been asked of one history.
+
+    Parameters
+    ----------
+    history
+        Whose answers these are.
+    """
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self._kept: OrderedDict[Hashable, tuple[int | None, object]] = OrderedDict()
+        self._locks: dict[Hashable, Lock] = {}
+        self._lock = Lock()
+        self._readers = ThreadPoolExecutor(LONG_READINGS, thread_name_prefix="workbench-page")
+
+    async def soon(self, ask: Callable[[], T]) -> T:
+        """Return `ask()`, run in a thread so that the page stays alive."""
+        return await asyncio.to_thread(ask)
+
+    async def in_turn(self, ask: Callable[[], T]) -> T:
+        """Return `ask()`, which reads much: in a thread, after those that came before."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+
+    def facts(self) -> Facts:
+        """Return what the history is."""
+        return self._once("facts", lambda: summary.facts(self.history))
+
+    def types(self) -> pl.DataFrame:
+        """Return `History.types`."""
+        return self._once("types", self.history.types)
+
+    def streams(self) -> pl.DataFrame:
+        """Return `History.streams`."""
+        return self._once("streams", self.history.streams)
+
+    def problems(self) -> pl.DataFrame:
+        """Return `History.problems`."""
+        return self._once("problems", self.history.problems)
+
+    def activity(self, every: str) -> pl.DataFrame:
+        """Return `summary.activity`."""
+        return self._once(("activity", every), lambda: summary.activity(self.history, every))
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Return the earliest and latest time."""
+        return summary.span(self.types())
+
+    def stream_names(self) -> pl.Series:
+        """Return all streams."""
+        return self._once("stream_names", lambda: queries.stream_names(self.history))
+
+    def count(self, filters: Filters) -> int:
+        """Return `queries.count`."""
+        found = self.found(filters) if filters.reads_payloads else None
+        return self._once(
+            ("count", filters), lambda: queries.count(self.history, filters, found=found)
+        )
+
+    def neighbours(self, stream: str, position: int) -> Neighbours:
+        """Return `queries.neighbours`."""
+        return queries.neighbours(self.history, stream, position)
+
+    def has_found(self, filters: Filters) -> bool:
+        """Return whether `found` would answer at once."""
+        return self._recall(("found", filters), self.history.source.head()) is not None
+
+    def found(
+        self,
+        filters: Filters,
+        on_progress: Callable[[Progress], None] | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> Found:
+        """Return `queries.find`.
+
+        Raises
+        ------
+        queries.CancelledError
+            If `is_cancelled` says so.
+        """
+        return self._once(
+            ("found", filters),
+            lambda: queries.find(
+                self.history, filters, on_progress=on_progress, is_cancelled=is_cancelled
+            ),
+        )
+
+    def _once(self, key: Hashable, ask: Callable[[], T]) -> T:
+        head = self.history.source.head()
+        with self._lock:
+            lock = self._locks.setdefault(key, Lock())
+        with lock:
+            kept = self._recall(key, head)
+            if kept is None:
+                kept = ask()
+                self._keep(key, head, kept)
+        return kept  # type: ignore[return-value]
+
+    def _recall(self, key: Hashable, head: int | None) -> object | None:
+        with self._lock:
+            stamp, kept = self._kept.get(key, (None, None))
+            if kept is None or stamp != head:
+                return None
+            self._kept.move_to_end(key)
+            return kept
+
+    def _keep(self, key: Hashable, head: int | None, answer: object) -> None:
+        with self._lock:
+            self._kept[key] = (head, answer)
+            self._kept.move_to_end(key)
+            while len(self._kept) > MOST_KEPT:
+                forgotten, _ = self._kept.popitem(last=False)
+                self._locks.pop(forgotten, None)

@@ -1,0 +1,161 @@
+"""What the overview shows, as functions: facts, activity, and the events behind a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from workbench.catalog import short_name
+from workbench.dashboards.queries import Filters
+from workbench.tables import RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
+
+    from workbench.history import History
+
+OTHER = "other types"
+MOST_TYPES = 10  # that have a colour of their own
+MOST_WINDOWS = 1_000  # bars beside each other
+EVERY = {"hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}
+_HOURS = {"hour": 1, "day": 24, "week": 7 * 24, "month": 30 * 24}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a history is: where it comes from and how far it goes."""
+
+    name: str
+    kind: str
+    application: str | None
+    events: int
+    first_position: int | None
+    last_position: int | None
+
+
+def facts(history: History) -> Facts:
+    """Return what the history is; raises `StoreUnreadableError` where it cannot be read."""
+    return Facts(
+        history.name,
+        history.source.kind,
+        history.application,
+        len(history),
+        history.scan().select("position").head(1).collect()["position"].min(),  # type: ignore[arg-type]
+        history.head,
+    )
+
+
+def span(types: pl.DataFrame) -> tuple[datetime, datetime] | None:
+    """Return the earliest and latest time of the `workbench.tables.TYPES`, None without any."""
+    first, last = types.select(pl.col("first_time").min(), pl.col("last_time").max()).row(0)
+    return None if first is None or last is None else (first, last)
+
+
+def windows_for(length: timedelta) -> list[str]:
+    """Return which of hour, day, week and month fit a span of time; the default stands first.
+
+    Examples
+    --------
+    >>> from datetime import timedelta
+    >>> windows_for(timedelta(days=500))
+    ['day', 'week', 'month']
+    >>> windows_for(timedelta(days=3))
+    ['hour', 'day', 'week', 'month']
+    """
+    hours = length.total_seconds() / 3600
+    fitting = [name for name in EVERY if hours / _HOURS[name] <= MOST_WINDOWS]
+    usual = [n for n in fitting if hours / _HOURS[n] <= MOST_WINDOWS * 0.6]
+    names = fitting or ["month"]
+    default = (usual or names)[0]
+    return [default, *(name for name in names if name != default)]
+
+
+def activity(history: History, every: str, *, most: int = MOST_TYPES) -> pl.DataFrame:
+    """Return events in each window of time by type, all but the `most` frequent types as one.
+
+    Parameters
+    ----------
+    history
+        Whose events.
+    every
+        The window's length, as `History.rate` takes it.
+    most
+        How many types stand by themselves; the rest is `OTHER`.
+
+    Returns
+    -------
+    polars.DataFrame
+        `workbench.tables.RATE`.
+    """
+    rate = history.rate(every)
+    top = frequent(rate, most=most)
+    named = pl.when(pl.col("by").is_in(top)).then("by").otherwise(pl.lit(OTHER)).alias("by")
+    summed = rate.group_by("time", named).agg(pl.col("count").sum())
+    return RATE.conform(summed).sort("time", "by")
+
+
+def frequent(rate: pl.DataFrame, *, most: int = MOST_TYPES) -> list[str]:
+    """Return the types that stand by themselves, most frequent first.
+
+    One type more than `most` stands by itself too: a group of one would hide its name.
+    """
+    counts = rate.group_by("by").agg(pl.col("count").sum()).sort("count", "by", descending=[True, False])
+    names = counts["by"].to_list()
+    return names if len(names) <= most + 1 else names[:most]
+
+
+def longest(streams: pl.DataFrame, *, most: int = 12) -> pl.DataFrame:
+    """Return the streams with the most events: `workbench.tables.STREAMS`, most first."""
+    return streams.sort("events", "first_position", descending=[True, False]).head(most)
+
+
+def behind_bar(
+    types: pl.DataFrame, shown: list[str], by: str, begin: datetime, every: str
+) -> Filters:
+    """Return the filters for the events of one bar of the activity.
+
+    Parameters
+    ----------
+    types
+        `workbench.tables.TYPES`, to find the types that a short name stands for.
+    shown
+        The short names that stand by themselves.
+    by, begin, every
+        Which bar: its short name or `OTHER`, where its window begins, and how long it is.
+    """
+    chosen = ~pl.col("short_name").is_in(shown) if by == OTHER else pl.col("short_name") == by
+    end = pl.select(pl.lit(begin).dt.offset_by(every).dt.offset_by("-1us")).item()
+    return Filters(
+        types=tuple(types.filter(chosen)["type"]), since=begin.isoformat(), until=end.isoformat()
+    )
+
+
+def behind_problem(problem: Mapping[str, Any]) -> Filters:
+    """Return the filters for the events that a row of `workbench.tables.PROBLEMS` is about.
+
+    A hole has no events in it: the ones on both sides show where it is.
+    """
+    first, last = problem["first_position"], problem["last_position"]
+    if problem["kind"] == "position_hole":
+        first, last = first - 1, last + 1
+    return Filters(stream=problem["stream"], first_position=first, last_position=last)
+
+
+def problems_at(problems: pl.DataFrame, position: int, stream: str | None) -> pl.DataFrame:
+    """Return the `workbench.tables.PROBLEMS` that an event is part of."""
+    return problems.filter(
+        pl.col("first_position") <= position,
+        pl.col("last_position") >= position,
+        pl.col("stream").is_null() | (pl.col("stream") == pl.lit(stream, pl.String)),
+    )
+
+
+def short_names(types: pl.DataFrame) -> dict[str, str]:
+    """Return what each type is called on a page: its short name where no other type has it."""
+    shared = set(types.filter(pl.col("short_name").is_duplicated())["short_name"])
+    return {
+        full: full if short_name(full) in shared else short_name(full) for full in types["type"]
+    }

@@ -1,0 +1,272 @@
+"""The tables of a projection: how they are declared, and their rows while a replay runs.
+
+Rows remember every change with the event that caused it. Changes are Python objects
+for a while, and then become columns of the change log, many at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, overload
+
+import polars as pl
+
+from workbench.errors import ProjectionError, near
+from workbench.tables import CHANGES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workbench.event import Event
+    from workbench.tables import Dtype
+
+BATCH = 65_536  # changes that are kept as Python objects before they become columns
+Key = tuple[Any, ...]
+Row = tuple[Any, ...]
+
+
+class HasRows(Protocol):
+    """A projection's object while it runs."""
+
+    @property
+    def rows(self) -> Mapping[TableDeclaration, Rows]:
+        """The rows of each declared table."""
+
+
+@dataclass(frozen=True)
+class TableDeclaration:
+    """The key and value columns of one table of a projection; made by `table`."""
+
+    key: Mapping[str, Dtype]
+    values: Mapping[str, Dtype]
+
+    @overload
+    def __get__(self, projection: None, owner: type) -> TableDeclaration: ...
+
+    @overload
+    def __get__(self, projection: HasRows, owner: type) -> Rows: ...
+
+    def __get__(self, projection: HasRows | None, owner: type) -> TableDeclaration | Rows:
+        """Return the declaration from the class, the rows of the running trial from an object."""
+        if projection is None:
+            return self
+        return projection.rows[self]
+
+    def __hash__(self) -> int:
+        """By identity: two tables may be declared alike."""
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        """By identity."""
+        return self is other
+
+    @property
+    def schema(self) -> pl.Schema:
+        """All columns, keys first."""
+        return pl.Schema({**self.key, **self.values})
+
+
+def table(*, key: Mapping[str, Dtype], values: Mapping[str, Dtype]) -> TableDeclaration:
+    """Return the declaration of a table, to be assigned in the body of a projection's class.
+
+    Parameters
+    ----------
+    key
+        The columns that tell rows apart, with Polars dtypes; at least one.
+    values
+        The other columns.
+
+    Raises
+    ------
+    ProjectionError
+        If there is no key column, or a column is both key and value.
+    """
+    if not key:
+        msg = "Cannot declare a table without a key. Name at least one key column with its dtype."
+        raise ProjectionError(msg)
+    if both := sorted(set(key) & set(values)):
+        msg = (
+            f"Cannot declare a table whose columns {', '.join(both)} are both key and value. "
+            "Name each column once."
+        )
+        raise ProjectionError(msg)
+    return TableDeclaration(dict(key), dict(values))
+
+
+class Rows:
+    """The rows of one table while a replay runs: what a handler reads and changes.
+
+    A key is one value, or a tuple where the table has several key columns.
+    """
+
+    def __init__(self, name: str, declared: TableDeclaration) -> None:
+        self._name = name
+        self._declared = declared
+        self._columns = {column: i for i, column in enumerate(declared.values)}
+        self._nothing: Row = (None,) * len(declared.values)
+        self._rows: dict[Key, Row] = {}
+        self._event: Event | None = None
+        self._pending: list[tuple[Event, str, Key, Row, Row]] = []
+        self._log: list[pl.DataFrame] = []
+
+    def __contains__(self, key: object) -> bool:
+        """Whether there is a row of that key."""
+        return self._key(key) in self._rows
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self._rows)
+
+    def get(self, key: object) -> dict[str, Any] | None:
+        """Return the values of a row by column, None if there is no such row."""
+        row = self._rows.get(self._key(key))
+        return None if row is None else dict(zip(self._columns, row, strict=True))
+
+    def set(self, key: object, **values: Any) -> None:
+        """Make the row of that key have these values; columns that are not named are null.
+
+        Raises
+        ------
+        ProjectionError
+            If a column is not declared, or the key does not fit.
+        """
+        self._write(self._key(key), self._changed(self._nothing, values))
+
+    def update(self, key: object, **values: Any) -> None:
+        """Change these values of the row of that key; other columns stay as they are.
+
+        Raises
+        ------
+        ProjectionError
+            If there is no such row, a column is not declared, or the key does not fit.
+        """
+        found = self._key(key)
+        if found not in self._rows:
+            msg = (
+                f"Cannot change the row {key!r} of {self._name!r}: there is none. "
+                "Use set where the row may be new."
+            )
+            raise ProjectionError(msg)
+        self._write(found, self._changed(self._rows[found], values))
+
+    def delete(self, key: object) -> None:
+        """Remove the row of that key; nothing happens if there is none."""
+        found = self._key(key)
+        before = self._rows.pop(found, None)
+        if before is not None:
+            self._note("delete", found, before, self._nothing)
+
+    def _key(self, key: object) -> Key:
+        found = key if isinstance(key, tuple) else (key,)
+        if len(found) != len(self._declared.key) or None in found:
+            wanted = ", ".join(self._declared.key)
+            msg = (
+                f"Cannot find a row of {self._name!r} by {key!r}. "
+                f"Give a value that is not None for each key column: {wanted}."
+            )
+            raise ProjectionError(msg)
+        return found
+
+    def _changed(self, row: Row, values: Mapping[str, Any]) -> Row:
+        changed = list(row)
+        for column, value in values.items():
+            if column not in self._columns:
+                msg = (
+                    f"Cannot set the column {column!r} of {self._name!r}: it is not declared. "
+                    f"{near(column, self._columns)}"
+                )
+                raise ProjectionError(msg)
+            changed[self._columns[column]] = value
+        return tuple(changed)
+
+    def _write(self, key: Key, row: Row) -> None:
+        before = self._rows.get(key)
+        if before == row:
+            return
+        self._rows[key] = row
+        if before is None:
+            self._note("insert", key, self._nothing, row)
+        else:
+            self._note("update", key, before, row)
+
+    def _note(self, change: str, key: Key, before: Row, after: Row) -> None:
+        if self._event is None:
+            msg = f"Cannot change {self._name!r} outside of a handler."
+            raise ProjectionError(msg)
+        self._pending.append((self._event, change, key, before, after))
+
+    # What the replay does with it
+
+    def begin(self, event: Event) -> int:
+        """Take `event` as the cause of what follows; return a mark to go back to."""
+        self._event = event
+        return len(self._pending)
+
+    def undo(self, mark: int) -> None:
+        """Take back the changes since `mark`: a handler that failed changes nothing."""
+        while len(self._pending) > mark:
+            _, change, key, before, _ = self._pending.pop()
+            if change == "insert":
+                del self._rows[key]
+            else:
+                self._rows[key] = before
+
+    def settle(self, *, at_least: int = BATCH) -> None:
+        """Turn pending changes into columns, if there are so many.
+
+        Raises
+        ------
+        ProjectionError
+            If a value is not of its column's dtype.
+        """
+        if not self._pending or len(self._pending) < at_least:
+            return
+        pending, self._pending = self._pending, []
+        events, changes, keys, befores, afters = zip(*pending, strict=True)
+        columns: list[pl.Series] = [
+            pl.Series(name, [getattr(event, name) for event in events], dtype)
+            for name, dtype in CHANGES.schema.items()
+            if name != "change"
+        ]
+        columns.append(pl.Series("change", changes, pl.String))
+        columns += self._columns_of(self._declared.key, keys, "")
+        before = self._columns_of(self._declared.values, befores, "_before")
+        after = self._columns_of(self._declared.values, afters, "_after")
+        columns += [column for pair in zip(before, after, strict=True) for column in pair]
+        self._log.append(pl.DataFrame(columns))
+
+    def _columns_of(
+        self, declared: Mapping[str, Any], rows: tuple[Row, ...], suffix: str
+    ) -> list[pl.Series]:
+        return [
+            self._column(name, dtype, values, suffix)
+            for (name, dtype), values in zip(declared.items(), zip(*rows, strict=True), strict=True)
+        ]
+
+    def _column(self, name: str, dtype: Any, values: tuple[Any, ...], suffix: str) -> pl.Series:
+        try:
+            return pl.Series(f"{name}{suffix}", values, dtype, strict=True)
+        except (TypeError, OverflowError, ValueError, pl.exceptions.PolarsError) as error:
+            said = str(error).splitlines()[0]
+            msg = (
+                f"Cannot keep the column {name!r} of {self._name!r} as {dtype}: {said}. "
+                "Declare the dtype of what the handlers set, or convert it in the handler."
+            )
+            raise ProjectionError(msg) from error
+
+    def log(self) -> pl.DataFrame:
+        """Return the change log so far."""
+        self.settle(at_least=1)
+        if not self._log:
+            return pl.DataFrame(schema=log_schema(self._declared))
+        return pl.concat(self._log)
+
+
+def log_schema(declared: TableDeclaration) -> pl.Schema:
+    """Return the schema of a table's change log: `workbench.tables.CHANGES` and its own columns."""
+    values = {
+        f"{name}{suffix}": dtype
+        for name, dtype in declared.values.items()
+        for suffix in ("_before", "_after")
+    }
+    return pl.Schema({**CHANGES.schema, **declared.key, **values})

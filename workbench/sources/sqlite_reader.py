@@ -1,0 +1,121 @@
+"""Queries to a SQLite file that come out as frames, in any thread.
+
+Rows leave the database as Arrow through ADBC, whose driver runs without the
+interpreter lock. Each thread has a connection of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from workbench.sources.base import RAW_SCHEMA, as_text
+from workbench.sources.sqlite_file import BUSY_TIMEOUT_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from workbench.sources.base import Part
+    from workbench.sources.sqlite_file import SQLiteFile
+
+ROWS_A_PART = 65_536
+WIDEST_RANGE = 2**24
+
+
+class Width:
+    """How many positions the next range spans, learnt from the ranges before."""
+
+    def __init__(self) -> None:
+        self.positions = ROWS_A_PART
+
+    def saw(self, rows: int) -> None:
+        """Take note of how many rows the last range had."""
+        if rows < ROWS_A_PART // 2:
+            self.positions = min(self.positions * 2, WIDEST_RANGE)
+        elif rows > ROWS_A_PART:
+            self.positions = max(self.positions // 2, ROWS_A_PART)
+
+
+class Reader:
+    """ADBC connections, one for each thread that reads; closed together."""
+
+    def __init__(self, file: SQLiteFile) -> None:
+        self._file = file
+        self._local = threading.local()
+        self._opened: list[Any] = []
+
+    def fetch(self, sql: str) -> pl.DataFrame:
+        """Return what a query selects.
+
+        Raises
+        ------
+        StoreUnreadableError
+            If the database cannot be read.
+        """
+        before = self._file.state()
+        frame = self._query(sql)
+        if self._file.state() != before and not before[0]:
+            # A writer began while the file was read as immutable: read it again.
+            self._local.connection = None
+            frame = self._query(sql)
+        return frame
+
+    def _query(self, sql: str) -> pl.DataFrame:
+        with self._file.translated(), self._connection().cursor() as cursor:
+            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(ROWS_A_PART)})
+            cursor.execute(sql)
+            frame = pl.from_arrow(cursor.fetch_arrow_table())
+        if not isinstance(frame, pl.DataFrame):
+            msg = f"the database returned {type(frame).__name__}, not a table"
+            raise TypeError(msg)
+        return frame
+
+    def _connection(self) -> Any:  # noqa: ANN401, the driver has no types
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            from adbc_driver_sqlite import dbapi
+
+            connection = dbapi.connect(self._file.uri(), autocommit=True)
+            self._opened.append(connection)
+            self._local.connection = connection
+            with connection.cursor() as cursor:
+                cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+                cursor.fetchall()
+        return connection
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for connection in self._opened:
+            connection.close()
+
+
+def part_of(reader: Reader, sql: str, columns: Collection[str], width: Width) -> Part:
+    """Return the part that runs a query, and puts its columns into the form of raw rows."""
+
+    def read() -> pl.DataFrame:
+        frame = reader.fetch(sql)
+        width.saw(frame.height)
+        return frame.select(
+            _conformed(frame[name]) if name in frame.columns else _CONSTANT[name]
+            for name in RAW_SCHEMA
+            if name in frame.columns or name in columns
+        )
+
+    return read
+
+
+# What these layouts do not have.
+_CONSTANT = {
+    "partition": pl.lit(0, RAW_SCHEMA["partition"]).alias("partition"),
+    "metadata": pl.lit(None, RAW_SCHEMA["metadata"]).alias("metadata"),
+    "tags": pl.lit([], RAW_SCHEMA["tags"]).alias("tags"),
+}
+
+
+def _conformed(series: pl.Series) -> pl.Series:
+    wanted = RAW_SCHEMA[series.name]
+    if series.dtype == pl.Binary and wanted == pl.String:
+        return as_text(series, "replace")
+    return series.cast(wanted)
