@@ -192,8 +192,7 @@ def _comparisons(column: str, literals: st.SearchStrategy[Any]) -> st.SearchStra
         literals.map(lambda v: pl.lit(v) < col),
         literals.map(lambda v: pl.lit(v) >= col),
         literals.map(lambda v: pl.lit(v) == col),
-        st.lists(literals, max_size=4).map(lambda vs: col.is_in(pl.Series(vs, dtype=_DTYPES[column]))),
-        st.lists(literals, min_size=1, max_size=3).map(col.is_in),
+        st.lists(literals, max_size=4).map(col.is_in),
         st.tuples(literals, literals, st.sampled_from(["both", "left", "right", "none"])).map(
             lambda t: col.is_between(t[0], t[1], closed=t[2])
         ),
@@ -202,37 +201,33 @@ def _comparisons(column: str, literals: st.SearchStrategy[Any]) -> st.SearchStra
     )
 
 
-_DTYPES = {
-    "position": pl.Int64,
-    "version": pl.Int64,
-    "type": pl.String,
-    "stream": pl.String,
-    "time": pl.Datetime("us", "UTC"),
-}
+_CONDITIONS = [
+    _comparisons("position", st.integers(-3, 40) | st.sampled_from([0, 2**31, 2**62])),
+    _comparisons("version", st.integers(-1, 8)),
+    _comparisons("type", st.sampled_from([*TYPES, "shop:Unknown"])),
+    _comparisons("stream", st.sampled_from([*STREAMS, "unknown"])),
+    _comparisons("time", times().map(lambda t: t.astimezone(UTC))),
+    st.sampled_from(
+        [
+            pl.col("data").is_null(),
+            pl.col("problem").is_not_null(),
+            pl.col("schema_version") > 1,
+            pl.col("position") % 2 == 0,
+            pl.col("version") < pl.col("position"),
+            pl.col("stream").str.starts_with("order"),
+        ]
+    ),
+]
 
 
-def predicates() -> st.SearchStrategy[pl.Expr]:
+@st.composite
+def predicates(draw: Callable[..., Any], depth: int = 2) -> pl.Expr:
     """Return a strategy for conditions on the event table, joined in any way."""
-    single = st.one_of(
-        _comparisons("position", st.integers(-3, 40) | st.sampled_from([0, 2**31, 2**62])),
-        _comparisons("version", st.integers(-1, 8)),
-        _comparisons("type", st.sampled_from([*TYPES, "shop:Unknown"])),
-        _comparisons("stream", st.sampled_from([*STREAMS, "unknown"])),
-        _comparisons("time", times().map(lambda t: t.astimezone(UTC))),
-        st.just(pl.col("data").is_null()),
-        st.just(pl.col("problem").is_not_null()),
-        st.just(pl.col("schema_version") > 1),
-        st.just(pl.col("position") % 2 == 0),
-        st.just(pl.col("version") < pl.col("position")),
-    )
-    return st.recursive(
-        single,
-        lambda inner: st.one_of(
-            st.tuples(inner, inner).map(lambda t: t[0] & t[1]),
-            st.tuples(inner, inner).map(lambda t: t[0] & t[1]),
-            st.tuples(inner, inner).map(lambda t: t[0] | t[1]),
-            inner.map(lambda e: ~e),
-        ),
-        max_leaves=4,
-    )
-
+    joined = draw(st.sampled_from(["", "", "and", "and", "or", "not"])) if depth else ""
+    if not joined:
+        return draw(draw(st.sampled_from(_CONDITIONS)))
+    left = draw(predicates(depth - 1))
+    if joined == "not":
+        return ~left
+    right = draw(predicates(depth - 1))
+    return left & right if joined == "and" else left | right

@@ -1,6 +1,6 @@
-"""Writing a history's events to one file: Parquet, Arrow, CSV or NDJSON.
+"""Writing a history's events to one file: Parquet, CSV, NDJSON or Arrow.
 
-Events are read and written a frame at a time, so memory does not grow with the
+Events are read and written a part at a time, so memory does not grow with the
 history. They go to a file of another name beside the one that was asked for, which
 gets its name when it is whole: an interrupt leaves no half file.
 """
@@ -10,12 +10,11 @@ from __future__ import annotations
 import secrets
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from workbench.errors import ExportError, WorkbenchError
-from workbench.tables import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,79 +25,22 @@ SQLITE_MAGIC = b"SQLite format 3\x00"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
-class Writer(Protocol):
-    """What writes frames of `workbench.tables.EVENTS` to an open file."""
-
-    def write(self, frame: pl.DataFrame) -> None:
-        """Append the rows of a frame."""
-
-    def close(self) -> None:
-        """Write what belongs at the end of the file, which stays open."""
+def _csv(events: pl.LazyFrame, path: Path) -> None:
+    # A CSV cell holds no list: tags become the JSON of a struct, less what is around them.
+    wrapped = pl.struct("tags").struct.json_encode()
+    tags = wrapped.str.slice(len('{"tags":')).str.head(-len("}"))
+    events.with_columns(tags.alias("tags")).sink_csv(path, datetime_format=TIME_FORMAT)
 
 
-class _Parquet:
-    def __init__(self, file: BinaryIO) -> None:
-        from pyarrow.parquet import ParquetWriter
-
-        schema = EVENTS.frame().to_arrow().schema
-        self._writer = ParquetWriter(file, schema, compression="zstd")
-
-    def write(self, frame: pl.DataFrame) -> None:
-        self._writer.write_table(frame.to_arrow())
-
-    def close(self) -> None:
-        self._writer.close()
+def _ndjson(events: pl.LazyFrame, path: Path) -> None:
+    events.with_columns(pl.col("time").dt.strftime(TIME_FORMAT)).sink_ndjson(path)
 
 
-class _Arrow:
-    def __init__(self, file: BinaryIO) -> None:
-        from pyarrow import ipc
-
-        self._writer = ipc.new_file(file, EVENTS.frame().to_arrow().schema)
-
-    def write(self, frame: pl.DataFrame) -> None:
-        self._writer.write_table(frame.to_arrow())
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class _Csv:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._flat(EVENTS.frame()).write_csv(file)
-
-    def write(self, frame: pl.DataFrame) -> None:
-        flat = self._flat(frame)
-        flat.write_csv(self._file, include_header=False, datetime_format=TIME_FORMAT)
-
-    def close(self) -> None:
-        """Nothing belongs at the end."""
-
-    @staticmethod
-    def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the frame with its tags as JSON text: a CSV cell holds no list."""
-        tags = pl.struct("tags").struct.json_encode().str.slice(len('{"tags":'))
-        return frame.with_columns(tags.str.head(-len("}")).alias("tags"))
-
-
-class _Ndjson:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def write(self, frame: pl.DataFrame) -> None:
-        time = pl.col("time").dt.strftime(TIME_FORMAT)
-        frame.with_columns(time).write_ndjson(self._file)
-
-    def close(self) -> None:
-        """Nothing belongs at the end."""
-
-
-WRITERS: dict[str, Callable[[BinaryIO], Writer]] = {
-    ".parquet": _Parquet,
-    ".csv": _Csv,
-    ".ndjson": _Ndjson,
-    ".arrow": _Arrow,
+FORMATS: dict[str, Callable[[pl.LazyFrame, Path], None]] = {
+    ".parquet": lambda events, path: events.sink_parquet(path),
+    ".csv": _csv,
+    ".ndjson": _ndjson,
+    ".arrow": lambda events, path: events.sink_ipc(path),
 }
 
 
@@ -136,69 +78,60 @@ def export(history: History, path: str | Path, *, overwrite: bool = False) -> in
     368
     """
     path = Path(path)
-    make_writer = _writer_for(path)
-    _check_free(path, overwrite=overwrite)
-    with _part_file(path) as (part, file):
-        with _translated(path):
-            writer = make_writer(file)
-        events = 0
-        for frame in history.batches():
-            with _translated(path):
-                writer.write(frame)
-            events += frame.height
-        with _translated(path):
-            writer.close()
-            file.close()
+    write = _format_of(path)
+    with _translated(path):
+        _check_free(path, overwrite=overwrite)
+        heights: list[int] = []
+
+        def counted(frame: pl.DataFrame) -> pl.DataFrame:
+            heights.append(frame.height)
+            return frame
+
+        with _part_of(path) as part:
+            write(history.scan().map_batches(counted, streamable=True), part)
             _check_free(path, overwrite=overwrite)
             part.replace(path)
-    return events
+    return sum(heights)
 
 
-def _writer_for(path: Path) -> Callable[[BinaryIO], Writer]:
+def _format_of(path: Path) -> Callable[[pl.LazyFrame, Path], None]:
     ending = path.suffix.lower()
-    if ending not in WRITERS:
+    if ending not in FORMATS:
         found = f"it ends in {ending!r}" if ending else "it has no ending"
         msg = (
             f"Cannot export to {str(path)!r}: {found}, and the ending says in which format to "
-            f"write. Choose one of {', '.join(WRITERS)}."
+            f"write. Choose one of {', '.join(FORMATS)}."
         )
         raise ExportError(msg)
-    return WRITERS[ending]
+    return FORMATS[ending]
 
 
 def _check_free(path: Path, *, overwrite: bool) -> None:
     """Raise if something lies at `path` that the export must not replace."""
     asked = f"Cannot export to {str(path)!r}"
-    try:
-        if path.is_dir():
-            msg = f"{asked}: it is a directory. Name a file in it."
-            raise ExportError(msg)
-        if not path.exists():
-            return
-        if not overwrite:
-            msg = f"{asked}: there is a file already. Name another, or ask to overwrite it."
-            raise ExportError(msg)
-        with path.open("rb") as file:
-            is_store = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
-    except WorkbenchError:
-        raise
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    if path.is_dir():
+        msg = f"{asked}: it is a directory. Name a file in it."
+        raise ExportError(msg)
+    if not path.exists():
+        return
+    if not overwrite:
+        msg = f"{asked}: there is a file already. Name another, or ask to overwrite it."
+        raise ExportError(msg)
+    with path.open("rb") as file:
+        is_store = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
     if is_store:
         msg = f"{asked}: it is a SQLite file, and may be a store. Name another file."
         raise ExportError(msg)
 
 
 @contextmanager
-def _part_file(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """Yield a new file beside `path`, which is gone at the end unless it was renamed."""
+def _part_of(path: Path) -> Iterator[Path]:
+    """Yield the path of a new file beside `path`, which is gone at the end unless renamed."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    with _translated(path):
-        file = part.open("xb")
+    part.open("xb").close()
     try:
-        yield part, file
+        yield part
     finally:
-        file.close()
         part.unlink(missing_ok=True)
 
 
@@ -215,6 +148,6 @@ def _translated(path: Path) -> Iterator[None]:
 def _unwritable(path: Path, error: Exception) -> ExportError:
     said = getattr(error, "strerror", None) or (str(error).splitlines() or ["no reason given"])[0]
     hint = "Check the folder, who may write to it, and its free space."
-    if isinstance(error, FileNotFoundError):
+    if not path.parent.is_dir():
         said, hint = f"there is no folder {str(path.absolute().parent)!r}", "Make it first."
     return ExportError(f"Cannot export to {str(path)!r}: {said}. {hint}")

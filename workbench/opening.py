@@ -103,6 +103,7 @@ def _check_key(history: History) -> None:
     if tried.height and refused.height == tried.height:
         msg = (
             f"Cannot decipher {history.name!r}: the key fits none of "
-            f"{tried['position'].n_unique()} events that were tried ({refused['problem'][0]}). Give the key that wrote them."
+            f"{tried['position'].n_unique()} events that were tried "
+            f"({refused['problem'][0]}). Give the key that wrote them."
         )
         raise WrongKeyError(msg)

@@ -18,6 +18,12 @@ from workbench.cli.serve import serve
 __all__ = ["main"]
 
 
+def _show_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:  # noqa: FBT001
+    if asked:
+        click.echo(f"workbench {version()}")
+        context.exit()
+
+
 @click.group(
     cls=Workbench,
     context_settings=SETTINGS,
@@ -31,7 +37,14 @@ __all__ = ["main"]
     wrong or the target cannot be read. Targets are opened for reading only.
     """,
 )
-@click.version_option(version(), prog_name="workbench", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Look into stores of events: what is in them, what is odd, what they add up to.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,7 +20,7 @@ from workbench.cli.envelope import envelope
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from workbench.cli.printing import Screen
 
@@ -43,11 +44,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command found: as data for the envelope, and as print for people."""
+    """What a command found: as data for the envelope, and as print for people.
+
+    `then` is what it goes on with after it has answered, such as serving a page.
+    """
 
     result: Callable[[], Mapping[str, object]]
     show: Callable[[Screen], None]
     code: int = 0
+    then: Callable[[], None] | None = None
 
 
 class Workbench(click.Group):
@@ -117,17 +122,26 @@ def give(call: Call, answer: Answer) -> int:
     """Print an answer in the form that was asked for, and return the exit code."""
     from workbench.cli.printing import Screen
 
-    try:
+    with writing():
         if call.as_json:
             click.echo(envelope(call.command, call.target, result=answer.result()))
         else:
             answer.show(Screen())
+    if answer.then is not None:
+        answer.then()
+    return answer.code
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Print in here: where the reader goes away, the command ends without a word."""
+    try:
+        yield
         sys.stdout.flush()
-    except BrokenPipeError:
+    except BrokenPipeError as error:
         # Python flushes once more at its end, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
+        raise click.exceptions.Exit(READER_GONE) from error
     except OSError as error:
         msg = f"Cannot write the answer: {error.strerror}. Check where standard output goes."
         raise click.ClickException(msg) from error
-    return answer.code

@@ -131,6 +131,7 @@ def command(
     name: str,
     *options: Callable[[Callable[..., Any]], Callable[..., Any]],
     examples: Sequence[str],
+    has_bar: bool = True,
     is_keyed: bool = True,
 ) -> Callable[[Callable[..., Answer]], click.Command]:
     """Return a decorator that makes a function a command, which takes `Asked` first.
@@ -143,6 +144,8 @@ def command(
         Its arguments and options, in the order of the help; `--json` comes last.
     examples
         Lines to type, for the help.
+    has_bar
+        Whether a progress bar may stand on the screen until the function returns.
     is_keyed
         Whether the help says where the key of encrypted payloads is read.
     """
@@ -153,8 +156,8 @@ def command(
             call = context.find_object(Call) or Call()
             call.command, call.as_json = name, given["as_json"]
             call.target = given.get("target", given.get("targets"))
-            with Bar() as bar:
-                shared = {key: given.pop(key) for key in _SHARED & set(given)}
+            shared = {key: given.pop(key) for key in _SHARED & set(given)}
+            with Bar(is_wanted=has_bar) as bar:
                 answer = run(Asked(bar, **shared), **given)
             return give(call, answer)
 

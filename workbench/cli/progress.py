@@ -22,8 +22,8 @@ PATIENCE_S = 1.0
 class Bar:
     """A progress bar that waits a second before it shows itself; a context manager."""
 
-    def __init__(self) -> None:
-        self.is_wanted = sys.stderr.isatty()
+    def __init__(self, *, is_wanted: bool = True) -> None:
+        self.is_wanted = is_wanted and sys.stderr.isatty()
         self._lock = Lock()
         self._timer = Timer(PATIENCE_S, self._appear)
         self._timer.daemon = True

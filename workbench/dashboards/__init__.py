@@ -1,0 +1,123 @@
+"""Pages over histories, served by Panel from this machine alone.
+
+`serve` opens them for a browser, `page` for a notebook cell. Every page is a thin skin
+over functions that return frames: `queries` and `summary` hold them, without Panel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from workbench.dashboards.shell import Workbench
+    from workbench.history import History
+
+__all__ = ["page", "serve"]
+
+ADDRESS = "127.0.0.1"
+
+
+class PortTakenError(WorkbenchError, OSError):
+    """A port on which another program already listens."""
+
+
+def serve(
+    histories: Mapping[str, History],
+    *,
+    port: int = 5006,
+    show: bool = False,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the pages over some histories on 127.0.0.1, until interrupted.
+
+    Parameters
+    ----------
+    histories
+        By the name under which each is shown. Of several, one is chosen on the page.
+    port
+        Where to listen; 0 takes a free one.
+    show
+        Whether to open a browser.
+    on_ready
+        Called with the address, once it can be opened.
+
+    Raises
+    ------
+    WorkbenchError
+        If there is no history, or the port is taken.
+    """
+    if not histories:
+        raise WorkbenchError("Cannot serve: no history was given. Name at least one.")
+    import panel as pn
+
+    from workbench.dashboards.address import place_of
+    from workbench.dashboards.answers import Answers
+    from workbench.dashboards.shell import Workbench
+    from workbench.dashboards.style import HTML
+
+    port = _free(port)
+    pn.extension("tabulator", "plotly")
+    answers = {name: Answers(history) for name, history in histories.items()}
+
+    def opened() -> pn.template.Template:
+        location = pn.state.location
+        workbench = Workbench(answers, place_of(location.search if location else ""))
+        pn.state.onload(workbench.start)
+        template = pn.Template(HTML, title=f"{', '.join(answers)} · event workbench", location=True)
+        template.add_panel("workbench", workbench)
+        return template
+
+    server = pn.serve(
+        {"/": opened},
+        address=ADDRESS,
+        port=port,
+        websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
+        show=show,
+        start=False,
+        verbose=False,
+    )
+    server.start()
+    if on_ready is not None:
+        on_ready(f"http://{ADDRESS}:{port}/")
+    server.run_until_shutdown()
+
+
+def page(history: History) -> Workbench:
+    """Return the pages over one history, to stand in a notebook cell; no network is needed."""
+    import panel as pn
+
+    from workbench.dashboards.answers import Answers
+    from workbench.dashboards.shell import Workbench
+
+    pn.extension("tabulator", "plotly", inline=True)
+    workbench = Workbench({history.name: Answers(history)})
+    # A notebook's own loop is busy with the cell that calls this.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, workbench.start()).result()
+    return workbench
+
+
+def _free(port: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except (OSError, OverflowError) as error:
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
+                msg = (
+                    f"Cannot serve on port {port}: another program listens there. "
+                    "Choose another port, or 0 for any that is free."
+                )
+            else:
+                msg = f"Cannot serve on port {port}: {error}. Choose one above 1023, or 0."
+            raise PortTakenError(msg) from error
+        found: int = probe.getsockname()[1]
+        return found
