@@ -194,7 +194,7 @@ def _comparisons(column: str, literals: st.SearchStrategy[Any]) -> st.SearchStra
         literals.map(lambda v: pl.lit(v) == col),
         st.lists(literals, max_size=4).map(col.is_in),
         st.tuples(literals, literals, st.sampled_from(["both", "left", "right", "none"])).map(
-            lambda t: col.is_between(t[0], t[1], closed=t[2])
+            lambda t: col.is_between(pl.lit(t[0]), pl.lit(t[1]), closed=t[2])
         ),
         st.just(col.is_null()),
         st.just(col.is_not_null()),

@@ -128,7 +128,7 @@ def near(name: str, known: Iterable[str]) -> str:
     Examples
     --------
     >>> near("Order.Shiped", ["Order.Shipped", "Order.Placed"])
-    'Near it: Order.Shipped.'
+    'Near it: Order.Shipped, Order.Placed.'
     >>> near("xyz", ["b", "a"])
     'There are: a, b.'
     >>> near("xyz", [])
@@ -142,7 +142,20 @@ def near(name: str, known: Iterable[str]) -> str:
         folded = name.casefold()
         close = [n for n in names if folded in n.casefold()][:MOST_ALTERNATIVES]
     if close:
-        return f"Near it: {', '.join(close)}."
+        return f"Near it: {', '.join(map(printable, close))}."
     more = len(names) - MOST_ALTERNATIVES
     tail = f" and {more} more" if more > 0 else ""
-    return f"There are: {', '.join(names[:MOST_ALTERNATIVES])}{tail}."
+    return f"There are: {', '.join(map(printable, names[:MOST_ALTERNATIVES]))}{tail}."
+
+
+def printable(name: str) -> str:
+    r"""Return a name as it is, or quoted where it would break or hide in a line.
+
+    Examples
+    --------
+    >>> printable("Order.Shipped")
+    'Order.Shipped'
+    >>> print(printable("Order.Shipped" + chr(10)), printable(""))
+    'Order.Shipped\n' ''
+    """
+    return name if name and name.isprintable() else repr(name)

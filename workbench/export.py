@@ -115,7 +115,7 @@ def _check_free(path: Path, *, overwrite: bool) -> None:
     if not path.exists():
         return
     if not overwrite:
-        msg = f"{asked}: there is a file already. Name another, or ask to overwrite it."
+        msg = f"{asked}: there is a file already. Name another, or ask for overwrite."
         raise ExportError(msg)
     with path.open("rb") as file:
         is_store = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC

@@ -308,17 +308,18 @@ class History:
     ) -> Iterator[pl.DataFrame]:
         wanted = list(EVENTS.names) if with_columns is None else with_columns
         needed = {*wanted, *(predicate.meta.root_names() if predicate is not None else ())}
-        selection = self.selection.meet(selection_of(predicate))
-        if predicate is None and not self._is_timed:
+        selection = self.selection
+        if n_rows is None:
+            selection = selection.meet(selection_of(predicate))
+        elif not self._is_timed:
             selection = selection.meet(Selection(limit=n_rows))
         left = n_rows
         for frame in self._batches(needed or {"position"}, selection):
-            found = frame if predicate is None else frame.filter(predicate)
-            found = found.select(wanted)
-            if left is not None:
-                found = found.head(left)
-                left -= found.height
-            yield found
+            # Where Polars hands over both, the rows are counted before the condition.
+            found = frame if left is None else frame.head(left)
+            left = None if left is None else left - found.height
+            kept = found if predicate is None else found.filter(predicate)
+            yield kept.select(wanted)
             if left == 0:
                 return
 

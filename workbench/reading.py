@@ -69,7 +69,7 @@ def read_parts(
 
     def run(part: Part) -> tuple[int | None, T]:
         frame = part()
-        last = frame["position"].to_list()[-1] if frame.height else None
+        last: int | None = frame["position"][-1] if frame.height else None
         return last, use(frame)
 
     under_way: deque[Future[tuple[int | None, T]]] = deque()

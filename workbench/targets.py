@@ -28,7 +28,7 @@ def open_source(target: object, application: str | None = None) -> Source:
         path, named = _path_of(target)
         from workbench.sources.sqlite import open_sqlite
 
-        return open_sqlite(path, application or named)
+        return open_sqlite(path, named if application is None else application)
     return _live(target, application)
 
 

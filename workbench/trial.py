@@ -93,9 +93,9 @@ class Trial:
         position
             Up to and with the event at this position.
         time
-            Up to and with the last event before which none is later than `time`: where
-            times run backwards over the log, the log's order decides. A time without a
-            zone is UTC; a date means the end of that day.
+            Up to the first change that is later than `time`: where times run backwards
+            over the log, the log's order decides. A time without a zone is UTC; a date
+            means the end of that day.
 
         Raises
         ------
@@ -110,15 +110,12 @@ class Trial:
         return TrialAt(self, position)
 
     def _position_at(self, moment: datetime) -> int:
-        later = (
-            self.history.between(upto=self.last_position)
-            .scan()
-            .filter(pl.col("time") > moment)
-            .select(pl.col("position").min())
-            .collect()
-            .item()
-        )
-        return (self.last_position or 0) if later is None else int(later) - 1
+        """Return the position before the first change that is later than `moment`."""
+        later = [
+            log.filter(pl.col("time") > moment)["position"].min() for log in self._logs.values()
+        ]
+        found = [position for position in later if isinstance(position, int)]
+        return min(found) - 1 if found else self.last_position or 0
 
     def __repr__(self) -> str:
         """One line: what was run, over how much, with what result."""

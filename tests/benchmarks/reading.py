@@ -120,12 +120,13 @@ def _last(path: Path, head: int) -> pl.DataFrame:
     return open_history(path).between(after=head - 10_000).scan().collect()
 
 
+# Not `ru_maxrss`: a process inherits that of the one that started it.
 _PEAK = """
-import resource, sys
-import polars as pl
+import sys
 from workbench import open_history
 counted = open_history(sys.argv[1]).scan().group_by("type").len().collect(engine="streaming")
-print(int(counted["len"].sum()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+(peak,) = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(counted["len"].sum()), int(peak) / 1024)
 """
 
 

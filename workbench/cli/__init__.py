@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import click
 
+from workbench.cli import demo, extracts, health, listings, serve
 from workbench.cli.app import SETTINGS, Workbench
-from workbench.cli.commands import COMMANDS
-from workbench.cli.demo import demo
 from workbench.cli.envelope import version
-from workbench.cli.serve import serve
 
 __all__ = ["main"]
 
@@ -52,5 +50,16 @@ def main() -> None:
     """
 
 
-for command in (*COMMANDS, serve, demo):
+for command in (
+    demo.demo,
+    health.open_,
+    health.problems,
+    listings.types,
+    listings.streams,
+    listings.stream,
+    listings.rate,
+    extracts.event,
+    extracts.export,
+    serve.serve,
+):
     main.add_command(command)

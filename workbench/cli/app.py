@@ -12,12 +12,13 @@ import sys
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from workbench.cli.envelope import envelope
-from workbench.errors import WorkbenchError
+from workbench.errors import UnknownApplicationError, WorkbenchError, WrongKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +32,11 @@ INTERRUPTED = 130  # as shells count: 128 and the signal's number
 READER_GONE = 141
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+HINTS: dict[type[Exception], str] = {
+    UnknownApplicationError: " On the command line: --application NAME.",
+    WrongKeyError: " On the command line: in the environment variable CIPHER_KEY.",
+}
+"""How to do on the command line what the library's messages say in its own words."""
 
 
 @dataclass
@@ -46,26 +52,27 @@ class Call:
 class Answer:
     """What a command found: as data for the envelope, and as print for people.
 
-    `then` is what it goes on with after it has answered, such as serving a page.
+    `serve` is what it goes on with until the user interrupts. It is given a function to
+    call with the page's address, and the answer is printed only then.
     """
 
     result: Callable[[], Mapping[str, object]]
     show: Callable[[Screen], None]
     code: int = 0
-    then: Callable[[], None] | None = None
+    serve: Callable[[Callable[[str], None]], None] | None = None
 
 
 class Workbench(click.Group):
     """The group of all commands, which turns every failure into one line and a code."""
 
-    def main(  # noqa: PLR0913, the arguments are click's
+    def main(
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
         complete_var: str | None = None,
-        standalone_mode: bool = True,  # noqa: FBT001, FBT002
+        standalone_mode: bool = True,  # noqa: ARG002, FBT001, FBT002, click's argument
         windows_expand_args: bool = True,  # noqa: FBT001, FBT002
-        **extra: Any,
+        **extra: Any,  # noqa: ANN401, click's argument
     ) -> NoReturn:
         """Run the command that the arguments name, and exit with its code."""
         args = list(sys.argv[1:] if args is None else args)
@@ -73,29 +80,55 @@ class Workbench(click.Group):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
-        try:
-            code = super().main(
-                args,
-                prog_name or "workbench",
-                complete_var,
-                standalone_mode=False,
-                windows_expand_args=windows_expand_args,
-                obj=call,
-                **extra,
+        with _quiet_interrupts():
+            code = _coded(
+                call,
+                partial(
+                    super().main,
+                    args,
+                    prog_name or "workbench",
+                    complete_var,
+                    standalone_mode=False,
+                    windows_expand_args=windows_expand_args,
+                    obj=call,
+                    **extra,
+                ),
             )
-        except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.format_message(), err=True)
-            code = REFUSED
-        except click.ClickException as error:
-            code = _refused(call, error)
-        except WorkbenchError as error:
-            code = _failed(call, error, str(error))
-        except (click.Abort, KeyboardInterrupt):
-            code = INTERRUPTED
-        except Exception:  # noqa: BLE001, the process ends here, and 1 would mean problems found
-            traceback.print_exc()
-            code = BUG
         sys.exit(code)
+
+
+def _coded(call: Call, run: Callable[[], int]) -> int:
+    """Return the exit code of a run, and say in one line why it failed, if it did."""
+    try:
+        return run()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return REFUSED
+    except click.ClickException as error:
+        return _refused(call, error)
+    except WorkbenchError as error:
+        return _failed(call, error, str(error))
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except Exception:  # noqa: BLE001, the process ends here, and 1 would mean problems found
+        traceback.print_exc()
+        return BUG
+
+
+@contextmanager
+def _quiet_interrupts() -> Iterator[None]:
+    """Say nothing of an interrupt that lands where Python cannot raise it, as in `__del__`."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs, /) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _refused(call: Call, error: click.ClickException) -> int:
@@ -111,25 +144,35 @@ def _refused(call: Call, error: click.ClickException) -> int:
 def _failed(call: Call, error: Exception, said: str, kind: str | None = None) -> int:
     from workbench.cli.printing import visible
 
-    said = " ".join(said.split())
+    said = " ".join((said + HINTS.get(type(error), "")).split())
     click.echo(f"workbench: {visible(said)}", err=True)
     if call.as_json:
-        click.echo(envelope(call.command, call.target, error=error, kind=kind))
+        found = {"kind": kind or type(error).__name__, "message": said}
+        click.echo(envelope(call.command, call.target, error=found))
     return REFUSED
 
 
 def give(call: Call, answer: Answer) -> int:
     """Print an answer in the form that was asked for, and return the exit code."""
+    if answer.serve is None:
+        _print(call, answer, {})
+    else:
+        answer.serve(lambda address: _print(call, answer, {"address": address}))
+    return answer.code
+
+
+def _print(call: Call, answer: Answer, place: Mapping[str, str]) -> None:
     from workbench.cli.printing import Screen
 
     with writing():
         if call.as_json:
-            click.echo(envelope(call.command, call.target, result=answer.result()))
-        else:
-            answer.show(Screen())
-    if answer.then is not None:
-        answer.then()
-    return answer.code
+            result = {**answer.result(), **place}
+            click.echo(envelope(call.command, call.target, result=result))
+            return
+        screen = Screen()
+        answer.show(screen)
+        for address in place.values():
+            screen.line(address)
 
 
 @contextmanager

@@ -13,25 +13,32 @@ from workbench.cli.app import Answer, writing
 from workbench.cli.options import NO_OPEN, PORT, Asked, command
 from workbench.cli.printing import Column, Screen
 from workbench.cli.progress import Bar
-from workbench.cli.views import NOTHING, Field, columns, number, second
+from workbench.cli.views import Field, columns, minute, number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import polars as pl
 
     from workbench import History, Trial
     from workbench.cli.findings import Overcharged, Sums
 
-INDENT = 3
+INDENT = " " * 3
 MOST_NAMED = 4
+
+
+def some(names: list[str]) -> str:
+    """Return the first few names and how many more there are."""
+    rest = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
 
 RELEASES = (
     Field("release", "release", is_needed=True),
-    Field("deployed", "deployed (UTC)", second, is_needed=True),
+    Field("deployed", "deployed (UTC)", minute, is_needed=True),
     Field("events", "events", number, "number", is_needed=True),
-    Field("types", "new types", lambda names: some(names), is_needed=True),
-    Field("shapes", "new payload versions", lambda names: some(names), is_needed=True),
+    Field("shapes", "new payload versions", some, "text", is_needed=True),
+    Field("types", "new types", some, "text", is_needed=True),
 )
 PROBLEMS = (
     Field("severity", "severity", is_needed=True),
@@ -40,12 +47,6 @@ PROBLEMS = (
     Field("first_position", "first at", number, "number", is_needed=True),
     Field("example", "which is", kind="text", is_needed=True),
 )
-
-
-def some(names: list[str]) -> str:
-    """Return the first few names and how many more there are."""
-    rest = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def demo(asked: Asked, port: int, *, no_serve: bool, no_open: bool) -> Answer:
 
     With --json it answers and ends, without a page.
     """
-    from workbench.cli.serve import address, free_port, serve_page
+    from workbench.cli.serve import serving
     from workbench.samples import shop_path
 
     path, screen, done = shop_path(), Screen(), {}
@@ -81,32 +82,29 @@ def demo(asked: Asked, port: int, *, no_serve: bool, no_open: bool) -> Answer:
         if not asked.as_json:
             with writing():
                 _show(screen, index, step)
-    ends = no_serve or asked.as_json
-    port = port if ends else free_port(port)
 
     def show(screen: Screen) -> None:
-        screen.line(f"Ask it yourself: workbench problems {path}")
-        if not ends:
-            screen.line(f"Its page: {address(port)} (Ctrl-C ends it)")
+        screen.line(f"Ask it yourself, for example: workbench problems {_short(path)}")
+        if not no_serve:
+            screen.line("See it on its page. Ctrl-C ends it.")
 
-    def serve() -> None:
+    def served(tell: Callable[[str], None]) -> None:
         from workbench import open_history
 
-        serve_page({path.name: open_history(path)}, port, is_opened=not no_open)
+        histories = {path.name: open_history(path)}
+        serving(histories, port, is_opened=not no_open, tell=tell)
 
-    return Answer(lambda: done, show, then=None if ends else serve)
+    return Answer(lambda: done, show, serve=None if no_serve or asked.as_json else served)
 
 
 def _show(screen: Screen, index: int, step: Step) -> None:
-    for sentence in step.says:
-        start = f"{index}. " if sentence is step.says[0] else " " * INDENT
-        if screen.is_terminal:
-            screen.line(start + sentence, style="bold" if start.strip() else "")
-        else:
-            screen.line(start + sentence)
+    title, *sentences = step.says
+    screen.line(title, lead=f"{index}. ", bold=True)
+    for sentence in sentences:
+        screen.line(sentence, lead=INDENT)
     if step.table:
         screen.line()
-        screen.table(step.table, indent=INDENT)
+        screen.table(step.table, indent=len(INDENT))
     screen.line()
 
 
@@ -144,7 +142,6 @@ def _opened(history: History, path: Path) -> Step:
     events = int(types["count"].sum())
     first: Any = types["first_time"].min()
     last: Any = types["last_time"].max()
-    days = (last - first).days
     data = {
         "path": str(path),
         "kind": history.source.kind,
@@ -154,29 +151,36 @@ def _opened(history: History, path: Path) -> Step:
         "first_time": first,
         "last_time": last,
     }
+    held = f"{events:,} events of {types.height} types, in {streams.height:,} streams"
     return Step(
         "opened",
         data,
         (
-            f"Opened {path}, for reading only. It is a store of {history.source.kind}.",
-            f"{events:,} events in {streams.height:,} streams, of {types.height} types, in {days} "
-            f"days: {second(first)} to {second(last)} (UTC). It is a shop that does not exist.",
+            f"Opened {_short(path)} for reading only: a store of {history.source.kind}.",
+            "It is of an online shop that does not exist, and has flaws like those of real ones.",
+            f"It holds {held}, from {minute(first)} to {minute(last)} UTC.",
         ),
     )
+
+
+def _short(path: Path) -> Path:
+    """Return the path as one would type it here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _counted(found: pl.DataFrame) -> Step:
     return Step(
         "counted",
         {"releases": found.to_dicts()},
-        (f"Counted what each of {found.height} releases of the shop's software wrote.",),
+        (f"Counted what each of the {found.height} releases of the shop's software wrote.",),
         tuple(columns(RELEASES, found)),
     )
 
 
 def _replayed(trial: Trial) -> Step:
-    file = Path(inspect.getfile(trial.projection))
-    rows = trial.table("payments").height
+    file = _short(Path(inspect.getfile(trial.projection)))
+    rows, changes = trial.table("payments").height, trial.changes("payments").height
     failures = trial.failures
     data = {
         "projection": trial.projection.__name__,
@@ -184,80 +188,87 @@ def _replayed(trial: Trial) -> Step:
         "elapsed_s": trial.elapsed_s,
         "events_a_second": trial.rate,
         "rows": rows,
+        "changes": changes,
         "failures": failures.to_dicts(),
     }
+    name, seconds = trial.projection.__name__, trial.elapsed_s
     says = [
-        f"Replayed a read model that nobody has deployed: {trial.projection.__name__}, {file}",
-        f"{trial.events:,} events of the types that it handles, in {trial.elapsed_s:.2f} s "
-        f"({trial.rate:,.0f} a second), became a table of {rows:,} payments.",
+        f"Replayed a new read model over all of it: {name}, in {file}.",
+        f"It handled {trial.events:,} events in {seconds:.2f} s, {trial.rate:,.0f} a second.",
+        f"They became a table of {rows:,} payments, and a log of its {changes:,} changes.",
     ]
-    for position, error in failures.select("position", "error").head(1).rows():
-        said = f"{failures.height:,} could not be processed and changed nothing; the first is at"
-        says.append(f"{said} position {position:,}: {error}.")
+    if failures.height:
+        position, error = failures.select("position", "error").row(0)
+        more = f" and {failures.height - 1:,} more" if failures.height > 1 else ""
+        says.append(f"It could not use the event at {position:,}{more}. {error}.")
     return Step("replayed", data, tuple(says))
 
 
 def _found(end: Sums, found: Overcharged) -> Step:
-    when = (
-        f"all in the week of {found.week:%Y-%m-%d}"
-        if found.is_one_week
-        else f"from the week of {found.week:%Y-%m-%d} on"
-    )
+    week = f"{found.week:%Y-%m-%d}"
+    when = f"all in the week of {week}" if found.is_one_week else f"from the week of {week} on"
+    began = f"{minute(found.first_time)}, position {found.first_position:,}"
+    ended = f"{minute(found.last_time)}, position {found.last_position:,}"
+    twice = _count(found.with_coupon, end.charged_twice)
+    once = _count(found.others_with_coupon, found.others)
+    paid = f"{end.paid_back:,} has been paid back, on {end.paid_back_on} payments"
     return Step(
         "found",
         {**asdict(end), "owed": end.owed, **asdict(found)},
         (
             f"Found {end.charged_twice} payments that were charged twice, {when}.",
-            f"It began at position {found.first_position:,}, {second(found.first_time)}, and the "
-            f"last was at position {found.last_position:,}, {second(found.last_time)}.",
-            f"{end.too_much:,} was charged too much. {end.paid_back:,} has been paid back, on "
-            f"{end.paid_back_on} payments. {end.owed:,} is still owed.",
-            f"{found.with_coupon} of the {end.charged_twice} are for orders with a coupon. Of the "
-            f"{found.others} payments of that week that were charged once, "
-            f"{found.others_with_coupon} are.",
+            f"It began at {began}, and ended at {ended}.",
+            f"For orders with a coupon: {twice} payments, and {once} others of that week.",
+            f"{end.too_much:,} was too much; {paid}; {end.owed:,} is still owed.",
         ),
     )
+
+
+def _count(part: int, whole: int) -> str:
+    return f"all {whole}" if part == whole else f"{part or 'none'} of the {whole}"
 
 
 def _checked(history: History) -> Step:
     import polars as pl
 
-    from workbench.cli.commands import problem_kinds
+    from workbench.cli.health import problem_kinds
 
     problems = history.problems()
-    where = pl.when(pl.col("stream").is_null()).then(pl.lit("")).otherwise(pl.col("stream") + ": ")
+    where = pl.coalesce(pl.col("stream") + ": ", pl.lit("")) + pl.col("found")
     examples = problems.group_by("kind", maintain_order=True).agg(
-        pl.col("first_position").first(), (where + pl.col("found")).first().alias("example")
+        pl.col("first_position").first(), where.first().alias("example")
     )
     kinds = problem_kinds(problems).join(examples, on="kind", how="left", maintain_order="left")
     return Step(
         "checked",
         {"problems": kinds.drop("shown").to_dicts()},
-        (f"Checked the store itself: {kinds.height} kinds of problem, one example of each.",),
+        (f"Checked the store itself: {kinds.height} kinds of problem, with the first of each.",),
         tuple(columns(PROBLEMS, kinds)),
     )
 
 
+MEASURES = {
+    "as of position": "position",
+    "payments": "payments",
+    "charged twice": "charged_twice",
+    "charged too much": "too_much",
+    "paid back": "paid_back",
+    "still owed": "owed",
+}
+
+
 def _travelled(name: str, then: Sums, end: Sums) -> Step:
-    measures = {
-        "as of position": "position",
-        "payments": "payments",
-        "charged twice": "charged_twice",
-        "charged too much": "too_much",
-        "paid back": "paid_back",
-        "still owed": "owed",
-    }
     return Step(
         "travelled",
         {"then": {**asdict(then), "owed": then.owed}, "end": {**asdict(end), "owed": end.owed}},
-        (f"Went back in time: the same table as of the {name}, with no second replay.",),
+        (f"Went back in time: the same table as of the {name}, without a second replay.",),
         (
-            Column(NOTHING, list(measures), is_needed=True),
-            Column(name, _values(then, measures), "number", is_needed=True),
-            Column("end", _values(end, measures), "number", is_needed=True),
+            Column("", list(MEASURES), is_needed=True),
+            Column(name, _values(then), "number", is_needed=True),
+            Column("end", _values(end), "number", is_needed=True),
         ),
     )
 
 
-def _values(sums: Sums, measures: dict[str, str]) -> list[str]:
-    return [f"{getattr(sums, name):,}" for name in measures.values()]
+def _values(sums: Sums) -> list[str]:
+    return [f"{getattr(sums, name):,}" for name in MEASURES.values()]

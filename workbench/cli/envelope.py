@@ -38,8 +38,7 @@ def envelope(
     target: object,
     *,
     result: Mapping[str, object] | None = None,
-    error: Exception | None = None,
-    kind: str | None = None,
+    error: Mapping[str, str] | None = None,
 ) -> str:
     """Return the answer of a command, or the error that it ended in, as one line of JSON.
 
@@ -52,18 +51,15 @@ def envelope(
     result
         What it found.
     error
-        What stopped it.
-    kind
-        What to call the error, by default its class.
+        What stopped it: kind and message.
     """
-    said = None if error is None else {"kind": kind or type(error).__name__, "message": str(error)}
     answer = {
         "workbench": version(),
         "command": command,
         "target": target,
         "ok": error is None,
         "result": plain(result),
-        "error": said,
+        "error": error,
     }
     return json.dumps(answer, allow_nan=False)
 

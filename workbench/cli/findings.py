@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -14,8 +15,6 @@ from workbench.samples import RELEASES
 from workbench.samples.overcharges import Overcharges
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from workbench import History, Trial
 
 LAST_DAY_OF_LOOK = timedelta(days=2)  # after the first double charge
@@ -98,8 +97,8 @@ def sums(trial: Trial, moment: datetime | None = None) -> Sums:
         position=trial.last_position or 0 if at.position is None else at.position,
         payments=table.height,
         charged_twice=twice.height,
-        too_much=twice["too_much"].sum(),
-        paid_back=twice["refunded"].sum(),
+        too_much=Decimal(twice["too_much"].sum()),
+        paid_back=Decimal(twice["refunded"].sum()),
         paid_back_on=twice.filter(pl.col("refunded") > 0).height,
     )
 

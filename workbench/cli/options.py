@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from workbench import History
 
-Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
-Option = "Callable[[Decorated], Decorated]"
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 
 LEVELS = ("error", "warning", "info")
 KEYS = (
@@ -129,7 +129,7 @@ _SHARED = frozenset(field.name for field in fields(Asked)) - {"bar"}
 
 def command(
     name: str,
-    *options: Callable[[Callable[..., Any]], Callable[..., Any]],
+    *options: Decorator,
     examples: Sequence[str],
     has_bar: bool = True,
     is_keyed: bool = True,
@@ -151,8 +151,7 @@ def command(
     """
 
     def made(run: Callable[..., Answer]) -> click.Command:
-        @click.pass_context
-        def callback(context: click.Context, /, **given: Any) -> int:
+        def callback(context: click.Context, /, **given: Any) -> int:  # noqa: ANN401, as click has it
             call = context.find_object(Call) or Call()
             call.command, call.as_json = name, given["as_json"]
             call.target = given.get("target", given.get("targets"))
@@ -161,13 +160,13 @@ def command(
                 answer = run(Asked(bar, **shared), **given)
             return give(call, answer)
 
-        function: Callable[..., Any] = callback
-        for option in reversed((*options, JSON)):
-            function = option(function)
+        function: Callable[..., Any] = click.pass_context(callback)
+        decorators: tuple[Decorator, ...] = (*options, JSON)
+        for decorator in reversed(decorators):
+            function = decorator(function)
         lines = "\n".join(f"  workbench {example}" for example in examples)
         epilog = f"\b\nExamples:\n{lines}" + (f"\n\n{KEYS}" if is_keyed else "")
-        return click.command(
-            name, help=run.__doc__, epilog=epilog, context_settings=SETTINGS
-        )(function)
+        made_of = click.command(name, help=run.__doc__, epilog=epilog, context_settings=SETTINGS)
+        return made_of(function)
 
     return made

@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -18,8 +19,6 @@ from rich.cells import cell_len
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from rich.text import Text
 
 GAP = 2  # spaces between two columns
 LEAST_TEXT = 16  # the narrowest that a column of long text becomes
@@ -29,10 +28,11 @@ _STEERING = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_PARTS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 Kind = Literal["number", "name", "text"]
+Justify = Literal["left", "right"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +88,16 @@ def indented(text: str) -> str:
     """
     made: list[str] = []
     depth = 0
-    for token in _TOKEN.findall(text):
+    for part in _PARTS.findall(text):
         opened = made[-1:] in (["{"], ["["])
-        if token in "}]":
+        if part in "}]":
             depth -= 1
-            made.append(token if opened else _line(depth) + token)
+            made.append(part if opened else _line(depth) + part)
             continue
         if opened or made[-1:] == [","]:
             made.append(_line(depth))
-        made.append(": " if token == ":" else token)
-        depth += token in "{["
+        made.append(": " if part == ":" else part)
+        depth += part in "{["
     return "".join(made)
 
 
@@ -113,15 +113,17 @@ class Screen:
         size = shutil.get_terminal_size()
         self.width, self.most_rows = size.columns, max(LEAST_ROWS, size.lines - FURNITURE)
 
-    def line(self, text: str = "", *, indent: int = 0, style: str = "") -> None:
-        """Print a paragraph; a terminal wraps it between words."""
-        if not self.is_terminal:
-            click.echo(" " * indent + text)
-            return
-        from rich.padding import Padding
-        from rich.text import Text
-
-        self._rich(Padding(Text(text, style), (0, 0, 0, indent)))
+    def line(
+        self, text: str = "", *, lead: str = "", bold: bool = False, dim: bool = False
+    ) -> None:
+        """Print a paragraph after a lead; a terminal wraps it between words."""
+        text = visible(text)
+        if self.is_terminal and text:
+            under = " " * cell_len(lead)
+            text = fill(text, self.width, initial_indent=lead, subsequent_indent=under)
+            click.secho(text, bold=bold or None, dim=dim or None)
+        else:
+            click.echo(lead + text)
 
     def lines(self, text: str) -> None:
         """Print lines as they are, uncut."""
@@ -132,7 +134,7 @@ class Screen:
         """Print names and values, one pair a line."""
         width = max(map(cell_len, values)) + GAP
         for name, value in values.items():
-            click.echo(name + " " * (width - cell_len(name)) + visible(value))
+            self.line(value, lead=_to_the_left(name, width))
 
     def table(self, columns: Sequence[Column], *, indent: int = 0) -> None:
         """Print columns beside each other."""
@@ -142,37 +144,27 @@ class Screen:
             return
         kept = fitting(columns, self.width - indent)
         self._rich_table(kept, indent)
-        if left_out := [c.heading for c in columns if c not in kept]:
+        if left_out := [column.heading for column in columns if column not in kept]:
             said = f"Left out, for the width: {', '.join(left_out)}. --json has all."
-            self.line(said, indent=indent, style="dim")
+            self.line(said, lead=" " * indent, dim=True)
 
     def _rich_table(self, columns: Sequence[Column], indent: int) -> None:
+        from rich.console import Console
         from rich.padding import Padding
         from rich.table import Table
-
-        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-        for column in columns:
-            table.add_column(
-                column.heading,
-                justify="right" if column.kind == "number" else "left",
-                no_wrap=True,
-                overflow="ellipsis",
-                min_width=None if column.kind == "text" else column.width,
-            )
-        for cells in zip(*(column.cells for column in columns), strict=True):
-            table.add_row(*(self._cell(text) for text in cells))
-        self._rich(Padding(table, (0, 0, 0, indent)))
-
-    def _cell(self, text: str) -> Text:
         from rich.text import Text
 
-        return Text(text[: self.width + 1], STYLES.get(text, ""))
-
-    def _rich(self, what: object) -> None:
-        from rich.console import Console
-
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+        widths = shared(columns, self.width - indent)
+        for column, width in zip(columns, widths, strict=True):
+            justify: Justify = "right" if column.kind == "number" else "left"
+            table.add_column(Text(column.heading), justify=justify, no_wrap=True, width=width)
+        for cells in zip(*(column.cells for column in columns), strict=True):
+            # A payload may be long: what cannot be seen is not laid out.
+            texts = (Text(cell[: self.width + 1], STYLES.get(cell, "")) for cell in cells)
+            table.add_row(*texts)
         console = Console(width=self.width, highlight=False, markup=False, emoji=False)
-        console.print(what)
+        console.print(Padding(table, (0, 0, 0, indent)))
 
 
 def fitting(columns: Sequence[Column], width: int) -> list[Column]:
@@ -182,6 +174,24 @@ def fitting(columns: Sequence[Column], width: int) -> list[Column]:
     while spare and sum(column.least + GAP for column in kept) - GAP > width:
         kept.remove(spare.pop())
     return kept
+
+
+def shared(columns: Sequence[Column], width: int) -> list[int]:
+    """Return how wide each column becomes, so that together they fill at most a width.
+
+    Each has its least; what is left goes in equal parts to those that want more.
+    """
+    widths = [column.least for column in columns]
+    left = width - sum(widths) - GAP * (len(widths) - 1)
+    while wanting := [i for i, column in enumerate(columns) if widths[i] < column.width]:
+        part = left // len(wanting)
+        if part <= 0:
+            break
+        for i in wanting:
+            more = min(part, columns[i].width - widths[i])
+            widths[i] += more
+            left -= more
+    return widths
 
 
 def _plain(columns: Sequence[Column]) -> Iterable[str]:

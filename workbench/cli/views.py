@@ -30,6 +30,11 @@ def share(value: float) -> str:
     return f"{value:.1%}"
 
 
+def minute(value: datetime) -> str:
+    """Return a time in UTC to the minute."""
+    return f"{value:%Y-%m-%d %H:%M}"
+
+
 def second(value: datetime) -> str:
     """Return a time in UTC to the second."""
     return f"{value:%Y-%m-%d %H:%M:%S}"
@@ -101,16 +106,16 @@ STREAM = (
     Field("version", "version", number, "number", is_needed=True),
     Field("time", "time (UTC)", millisecond, is_needed=True),
     Field("shown", "type", is_needed=True),
-    Field("shown_data", "data", text, "text", is_needed=True),
     Field("position", "position", number, "number"),
+    Field("shown_data", "data", text, "text", is_needed=True),
 )
 
 PROBLEMS = (
     Field("severity", "severity", is_needed=True),
     Field("kind", "kind", is_needed=True),
     Field("positions", "positions", kind="number"),
-    Field("found", "found", text, "text", is_needed=True),
     Field("stream", "stream"),
+    Field("found", "found", text, "text", is_needed=True),
 )
 
 PROBLEM_KINDS = (

@@ -57,29 +57,33 @@ def serve(
     if not histories:
         raise WorkbenchError("Cannot serve: no history was given. Name at least one.")
     import panel as pn
+    from bokeh.models import CustomJS
 
     from workbench.dashboards.address import place_of
     from workbench.dashboards.answers import Answers
     from workbench.dashboards.shell import Workbench
-    from workbench.dashboards.style import HTML
+    from workbench.dashboards.style import HTML, LOST
 
     port = _free(port)
     pn.extension("tabulator", "plotly")
     answers = {name: Answers(history) for name, history in histories.items()}
 
-    def opened() -> pn.template.Template:
+    title = f"{', '.join(answers)} · event workbench"
+
+    def opened() -> Workbench:
         location = pn.state.location
         workbench = Workbench(answers, place_of(location.search if location else ""))
         pn.state.onload(workbench.start)
-        template = pn.Template(HTML, title=f"{', '.join(answers)} · event workbench", location=True)
-        template.add_panel("workbench", workbench)
-        return template
+        pn.state.curdoc.template = HTML
+        pn.state.curdoc.js_on_event("connection_lost", CustomJS(code=LOST))
+        return workbench
 
     server = pn.serve(
         {"/": opened},
         address=ADDRESS,
         port=port,
         websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
+        title=title,
         show=show,
         start=False,
         verbose=False,

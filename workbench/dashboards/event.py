@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 CELLS = (
     Cell("version", "Version", 62, form="id"),
     Cell("name", "Type", 110, grow=2),
-    Cell("time", "Time (UTC)", 140, css="wb-quiet"),
+    Cell("time", "Time (UTC)", 150, css="wb-quiet"),
     Cell("position", "Position", 76, form="id"),
 )
+_SAID_BY_PAYLOAD = ("undecodable", "odd_payload")
 
 
 class EventPane:
@@ -45,7 +46,8 @@ class EventPane:
         self._place: Place | None = None
         self._around: Neighbours | None = None
         self._stream: str | None = None
-        self._title = text(sheet=style.PAYLOAD, css_classes=["wb-title"])
+        self._title = text(css_classes=["wb-title"])
+        self._problems = text(sheet=style.PAYLOAD, margin=(6, 0, 0, 0))
         self._before = button("‹ Before", self._step_back)
         self._behind = button("After ›", self._step_on)
         self._whole = button("The whole stream", self._open_stream, look="link")
@@ -65,6 +67,7 @@ class EventPane:
             self._before, self._behind, self._whole, stylesheets=[style.BAR], margin=(8, 0, 0, 0)
         )
         self._parts = pn.Column(
+            self._problems,
             steps,
             self._envelope,
             self._payload,
@@ -77,7 +80,7 @@ class EventPane:
             stylesheets=[style.BOX],
         )
         self.view = pn.Column(
-            pn.Row(self._title, close, stylesheets=[style.BAR], margin=0),
+            pn.Row(self._title, close, stylesheets=[style.BAR, style.SPREAD], margin=0),
             self._parts,
             css_classes=["wb-event"],
             sizing_mode="stretch_width",
@@ -111,7 +114,8 @@ class EventPane:
         return row, state, around
 
     def _show(self, row: Mapping[str, Any], state: bytes, around: Neighbours | None) -> None:
-        self._title.object = _title(row, "")
+        self._title.object = _title(row)
+        self._problems.object = ""
         self._envelope.object = _envelope(row)
         self._payload.object = _payload(row)
         self._show_neighbours(row, around)
@@ -125,8 +129,9 @@ class EventPane:
         self._around, self._stream = around, row["stream"]
         self._before.disabled = around is None or around.before is None
         self._behind.disabled = around is None or around.behind is None
-        self._whole.visible = self._grid.view.visible = around is not None
+        self._whole.visible = around is not None
         if around is None:
+            self._grid.hide()
             self._stream_title.object = notice("This event belongs to no stream.")
             return
         self._stream_title.object = (
@@ -140,7 +145,7 @@ class EventPane:
         problems = await self._answers.in_turn(self._answers.problems)
         if self._place is place:
             here = summary.problems_at(problems, row["position"], row["stream"])
-            self._title.object = _title(row, _problems(here))
+            self._problems.object = _problems(here)
 
     async def _step_back(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         await self._open(self._around and self._around.before)
@@ -165,9 +170,9 @@ class EventPane:
             await self._on_place(self._place.to(event=position))
 
 
-def _title(row: Mapping[str, Any], problems: str) -> str:
+def _title(row: Mapping[str, Any]) -> str:
     name = escaped(summary.short_name(row["type"] or "no type"))
-    return f"<h2>{name}<span>position {row['position']:,}</span></h2>{problems}"
+    return f"<h2>{name}<span>position {row['position']:,}</span></h2>"
 
 
 def _envelope(row: Mapping[str, Any]) -> str:
@@ -176,7 +181,7 @@ def _envelope(row: Mapping[str, Any]) -> str:
         ("Type", row["type"]),
         ("Stream", row["stream"]),
         ("Version", row["version"]),
-        ("Time", None if time is None else f"{time.isoformat(sep=' ', timespec='microseconds')}"),
+        ("Time", None if time is None else f"{time:%Y-%m-%d %H:%M:%S.%f} UTC"),
         ("Schema version", row["schema_version"]),
         ("Tags", ", ".join(row["tags"] or ()) or None),
     ]
@@ -205,6 +210,7 @@ def _problems(problems: pl.DataFrame) -> str:
         f'<div class="problem {escaped(p["severity"])}">{escaped(p["kind"])}: '
         f"{escaped(p['found'])}<p>{escaped(p['meaning'])}</p></div>"
         for p in problems.iter_rows(named=True)
+        if p["kind"] not in _SAID_BY_PAYLOAD
     )
 
 

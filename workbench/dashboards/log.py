@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CELLS = (
     Cell("position", "Position", 76, form="id"),
-    Cell("time", "Time (UTC)", 140, css="wb-quiet"),
+    Cell("time", "Time (UTC)", 150, css="wb-quiet"),
     Cell("name", "Type", 120, grow=3),
     Cell("stream", "Stream", 120, grow=2, css="wb-go wb-mono"),
     Cell("version", "Version", 62, form="id"),
@@ -68,7 +68,7 @@ class Log:
         self._turn = 0
         self._form = FilterForm(answers, self._filter)
         self._event = EventPane(answers, on_place)
-        self._status = text(width=250, sizing_mode="fixed")
+        self._status = text(css_classes=["wb-status"])
         self._first = button("« First", self._to_first)
         self._previous = button("‹ Previous", self._to_previous)
         self._next = button("Next ›", self._to_next)
@@ -90,7 +90,7 @@ class Log:
         self._grid = Grid(CELLS, self._click)
         bar = pn.Row(
             self._status, self._toggle, self._first, self._previous, self._next, self._last,
-            self._size, self._jump, stylesheets=[style.BAR], margin=(0, 0, 6, 0),
+            self._size, self._jump, stylesheets=[style.BAR, style.PAGER], margin=(0, 0, 6, 0),
             sizing_mode="stretch_width",
         )
         main = pn.Column(
@@ -124,6 +124,8 @@ class Log:
         self._event.view.visible = place.event is not None
         classes = [c for c in self.view.css_classes if c != "wb-open"]
         self.view.css_classes = [*classes, "wb-open"] if place.event is not None else classes
+        # What an event holds stands beside the table then, which needs the room.
+        self._grid.leave_out(*(() if place.event is None else ("preview",)))
         if self._listing is not None:
             self._grid.choose(self._listing.rows["position"].index_of(place.event))
 
@@ -176,7 +178,7 @@ class Log:
         """Read all payloads, and show meanwhile how far that is."""
         seen: list[Progress] = []
         self._stop.visible = True
-        self._grid.view.visible = False
+        self._grid.hide()
         search = asyncio.ensure_future(
             self._answers.in_turn(
                 lambda: self._answers.found(filters, seen.append, lambda: turn != self._turn)
@@ -200,14 +202,14 @@ class Log:
             self._grid.show(
                 _rows(listing.rows), chosen=listing.rows["position"].index_of(place.event)
             )
-            self._grid.view.visible = True
         self._status.object = _status(listing)
         self._first.disabled = self._previous.disabled = listing.previous is None
         self._next.disabled = self._last.disabled = listing.next is None
 
     def _say(self, html: str) -> None:
         self._listed = None
-        self._grid.view.visible = self._stop.visible = False
+        self._grid.hide()
+        self._stop.visible = False
         self._note.param.update(object=html, visible=True)
         self._status.object = ""
 

@@ -17,7 +17,7 @@ MOST_NODES = 2_000  # of one tree
 MOST_CHARACTERS = 20_000  # of one value
 MOST_BYTES = 4_096  # of a dump
 OPEN_LEVELS = 3
-_WIDTH = 16
+_WIDTH = 8  # bytes in a line of a dump, which also fits a telephone
 _WRAPPER = ("_type_", "_data_")
 
 
@@ -120,19 +120,19 @@ def _cut(text: str) -> str:
 
 
 def hex_dump(state: bytes, *, most: int = MOST_BYTES) -> str:
-    """Return bytes as lines of an offset, 16 bytes, and the same as ASCII.
+    """Return bytes as lines of an offset, 8 bytes, and the same as ASCII.
 
     Examples
     --------
     >>> print(hex_dump(b"GIF89a<b>"))
-    00000000  47 49 46 38 39 61 3c 62  3e                       GIF89a<b>
+    00000000  47 49 46 38 39 61 3c 62  GIF89a<b
+    00000008  3e                       >
     """
     lines = []
     for offset in range(0, min(len(state), most), _WIDTH):
         row = state[offset : min(offset + _WIDTH, most)]
-        pairs = f"{row[:8].hex(' '):<23}  {row[8:].hex(' '):<23}"
         shown = "".join(chr(b) if 32 <= b < 127 else "." for b in row)  # noqa: PLR2004, ASCII
-        lines.append(f"{offset:08x}  {pairs}  {shown}")
+        lines.append(f"{offset:08x}  {row.hex(' '):<{_WIDTH * 3 - 1}}  {shown}")
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from workbench.dashboards import style, summary
 from workbench.dashboards.markup import escaped, notice
-from workbench.dashboards.parts import Cell, Grid, loading, shown_time, text
+from workbench.dashboards.parts import Cell, Grid, TO_THE_MINUTE, loading, shown_time, text
 from workbench.dashboards.queries import Filters
 from workbench.dashboards.summary import EVERY, OTHER
 
@@ -32,18 +32,18 @@ TYPE_CELLS = (
     Cell("count", "Events", 80, form="count"),
     Cell("share", "Share", 70, form="percent"),
     Cell("versions", "Schema versions", 120),
-    Cell("first", "First (UTC)", 145, css="wb-quiet"),
-    Cell("last", "Last (UTC)", 145, css="wb-quiet"),
+    Cell("first", "First (UTC)", 136, css="wb-quiet"),
+    Cell("last", "Last (UTC)", 136, css="wb-quiet"),
     Cell("mean", "Mean size, B", 100, form="count"),
     Cell("largest", "Largest, B", 90, form="count"),
     Cell("undecodable", "Undecodable", 100, form="count"),
 )
 PROBLEM_CELLS = (
-    Cell("severity", "Severity", 75),
-    Cell("kind", "Kind", 150, css="wb-go"),
-    Cell("positions", "Positions", 110, form="id"),
-    Cell("stream", "Stream", 130, css="wb-mono"),
+    Cell("severity", "Severity", 72),
+    Cell("kind", "Kind", 168, css="wb-go"),
     Cell("found", "Found", 170, grow=2, css="wb-wrap"),
+    Cell("stream", "Stream", 130, css="wb-mono"),
+    Cell("positions", "Positions", 110, form="id"),
     Cell("meaning", "Meaning", 220, grow=3, css="wb-wrap wb-quiet"),
 )
 STREAM_CELLS = (
@@ -51,8 +51,8 @@ STREAM_CELLS = (
     Cell("aggregate", "Aggregate", 110, grow=1),
     Cell("events", "Events", 80, form="count"),
     Cell("head_version", "Head version", 100, form="id"),
-    Cell("first", "First (UTC)", 145, css="wb-quiet"),
-    Cell("last", "Last (UTC)", 145, css="wb-quiet"),
+    Cell("first", "First (UTC)", 136, css="wb-quiet"),
+    Cell("last", "Last (UTC)", 136, css="wb-quiet"),
 )
 
 
@@ -88,7 +88,9 @@ class Overview:
             visible=False,
         )
         self._chart.param.watch(self._open_bar, "click_data")
-        self._chart_title, self._chart_note = text(), text(loading("Counting…", tall=True))
+        self._chart_title = text(width=84, sizing_mode="fixed")
+        self._chart_note = text(loading("Counting…", tall=True))
+        self._window.visible = False
         self._types = _Section(Grid(TYPE_CELLS, self._open_type, sortable=True))
         self._problems = _Section(
             Grid(PROBLEM_CELLS, self._open_problem, sortable=True, most_height=TABLE_HEIGHT)
@@ -167,6 +169,7 @@ class Overview:
         self._chart.object = figure(rate, every)
         self._chart.visible = True
         self._chart_title.object = "<h2>Events per</h2>"
+        self._window.visible = True
         self._chart_note.object = _legend(rate, types)
 
     async def _choose_window(self, event: Any) -> None:  # noqa: ANN401, Panel's event
@@ -221,7 +224,6 @@ class _Section:
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self._title, self._note = text(margin=(14, 0, 4, 0)), text(loading("Reading…"))
-        grid.view.visible = False
         self.view = pn.Column(
             self._title,
             grid.view,
@@ -234,14 +236,14 @@ class _Section:
     def show(self, title: str, beside: str, rows: pl.DataFrame) -> None:
         """Show rows under a title."""
         self._title.object = f"<h2>{escaped(title)}<span>{escaped(beside)}</span></h2>"
+        self._note.visible = False
         self._grid.show(rows)
-        self._grid.view.visible, self._note.visible = True, False
 
     def say(self, title: str, beside: str, html: str) -> None:
         """Show HTML in place of rows."""
         self._title.object = f"<h2>{escaped(title)}<span>{escaped(beside)}</span></h2>"
-        self._note.object = html
-        self._grid.view.visible, self._note.visible = False, True
+        self._grid.hide()
+        self._note.param.update(object=html, visible=True)
 
 
 def figure(rate: pl.DataFrame, every: str) -> go.Figure:
@@ -265,7 +267,7 @@ def figure(rate: pl.DataFrame, every: str) -> go.Figure:
             y=rows["count"].to_list(),
             width=(ends - rows["time"]).dt.total_milliseconds().to_list(),
             offset=0,
-            name=escaped(name),  # Plotly takes some tags in names for markup
+            name=_label(name),
             marker={"color": colour, "line": {"width": 0}},
             hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{fullData.name}: %{y:,}<extra></extra>",
         )
@@ -283,6 +285,11 @@ def figure(rate: pl.DataFrame, every: str) -> go.Figure:
         yaxis={"gridcolor": grid, "zeroline": False, "fixedrange": True, "nticks": 5},
     )
     return chart
+
+
+def _label(name: str) -> str:
+    """Return a name that Plotly shows as it is: it takes some tags for markup, and $ for maths."""
+    return escaped(name).replace("$", "&#36;")
 
 
 def _order(rate: pl.DataFrame) -> list[str]:
@@ -333,8 +340,8 @@ def _type_rows(types: pl.DataFrame) -> pl.DataFrame:
         "count",
         (pl.col("share") * 100).alias("share"),
         versions.alias("versions"),
-        shown_time("first_time").alias("first"),
-        shown_time("last_time").alias("last"),
+        shown_time("first_time", TO_THE_MINUTE).alias("first"),
+        shown_time("last_time", TO_THE_MINUTE).alias("last"),
         pl.col("mean_size_bytes").round(0).alias("mean"),
         pl.col("largest_size_bytes").alias("largest"),
         "undecodable",
@@ -360,6 +367,6 @@ def _stream_rows(streams: pl.DataFrame) -> pl.DataFrame:
         pl.col("aggregate").fill_null(""),
         "events",
         pl.col("head_version").cast(pl.String).fill_null(""),
-        shown_time("first_time").alias("first"),
-        shown_time("last_time").alias("last"),
+        shown_time("first_time", TO_THE_MINUTE).alias("first"),
+        shown_time("last_time", TO_THE_MINUTE).alias("last"),
     )

@@ -16,7 +16,7 @@ from workbench.dashboards import style
 from workbench.dashboards.markup import notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 _RIGHT = {"hozAlign": "right", "headerHozAlign": "right", "sorter": "number"}
 _PERCENT = {"thousand": ",", "precision": 1, "symbol": " %", "symbolAfter": True}
@@ -28,6 +28,7 @@ _FORMS: dict[str, dict[str, Any]] = {
     "percent": _RIGHT | {"formatter": "money", "formatterParams": _PERCENT},
 }
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+TO_THE_MINUTE = "%Y-%m-%d %H:%M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,47 +63,73 @@ class Grid:
     def __init__(
         self,
         cells: tuple[Cell, ...],
-        on_click: Callable[[int, str], Any],
+        on_click: Callable[[int, str], Awaitable[None]],
         *,
         most_height: int | None = None,
         sortable: bool = False,
     ) -> None:
         self.cells = cells
         self._on_click = on_click
-        configuration: dict[str, Any] = {
+        self._configuration: dict[str, Any] = {
             "columns": [_column(cell, sortable=sortable) for cell in cells]
         }
         if most_height:
-            configuration["maxHeight"] = most_height
-        self.view = pn.widgets.Tabulator(
-            self._pandas(pl.DataFrame(schema={cell.name: pl.String for cell in cells})),
+            self._configuration["maxHeight"] = most_height
+        self._left_out: list[str] = []
+        self._table: pn.widgets.Tabulator | None = None
+        self.view = pn.Column(
+            sizing_mode="stretch_width", margin=0, stylesheets=[style.BOX], visible=False
+        )
+
+    def show(self, frame: pl.DataFrame, *, chosen: int | None = None) -> None:
+        """Show the rows of a frame that has the columns; `chosen` is marked."""
+        selection = [] if chosen is None else [chosen]
+        if self._table is None:
+            self._table = self._made(frame, selection)
+        else:
+            self._table.param.update(value=self._pandas(frame), selection=selection)
+        # A table that is made, or filled, while it is hidden stays blank.
+        if not self.view.visible:
+            self.view.param.update(objects=[self._table], visible=True)
+
+    def hide(self) -> None:
+        """Take the table from the page."""
+        self.view.param.update(objects=[], visible=False)
+
+    def leave_out(self, *names: str) -> None:
+        """Show all columns but these."""
+        self._left_out = list(names)
+        if self._table is not None:
+            self._table.hidden_columns = self._left_out
+
+    def choose(self, row: int | None) -> None:
+        """Mark a row, or none."""
+        if self._table is not None:
+            self._table.selection = [] if row is None else [row]
+
+    def _made(self, frame: pl.DataFrame, selection: list[int]) -> pn.widgets.Tabulator:
+        table = pn.widgets.Tabulator(
+            self._pandas(frame),
+            selection=selection,
             disabled=True,
             show_index=False,
+            hidden_columns=self._left_out,
             selectable=False,
             theme="simple",
             layout="fit_columns",
             sizing_mode="stretch_width",
             stylesheets=[style.GRID],
-            configuration=configuration,
+            configuration=self._configuration,
             margin=0,
         )
-        self.view.on_click(self._clicked)
-
-    def show(self, frame: pl.DataFrame, *, chosen: int | None = None) -> None:
-        """Show the rows of a frame that has the columns; `chosen` is marked."""
-        self.view.param.update(
-            value=self._pandas(frame), selection=[] if chosen is None else [chosen]
-        )
-
-    def choose(self, row: int | None) -> None:
-        """Mark a row, or none."""
-        self.view.selection = [] if row is None else [row]
+        table.on_click(self._clicked)
+        return table
 
     def _pandas(self, frame: pl.DataFrame) -> Any:  # noqa: ANN401, pandas has no types here
         return frame.select(cell.name for cell in self.cells).to_pandas()
 
-    def _clicked(self, event: Any) -> Any:  # noqa: ANN401, Panel's event
-        return self._on_click(event.row, event.column)
+    async def _clicked(self, event: Any) -> None:  # noqa: ANN401, Panel's event
+        await self._on_click(event.row, event.column)
 
 
 def _column(cell: Cell, *, sortable: bool) -> dict[str, Any]:
@@ -121,20 +148,20 @@ def _column(cell: Cell, *, sortable: bool) -> dict[str, Any]:
     return column
 
 
-def shown_time(column: str) -> pl.Expr:
-    """Return a time as text, UTC to the second."""
-    return pl.col(column).dt.strftime(TIME_FORMAT).fill_null("")
+def shown_time(column: str, form: str = TIME_FORMAT) -> pl.Expr:
+    """Return a time as text, UTC, by default to the second."""
+    return pl.col(column).dt.strftime(form).fill_null("")
 
 
 def text(html: str = "", *, sheet: str = style.TEXT, **options: Any) -> pn.pane.HTML:  # noqa: ANN401
     """Return a place for HTML, which has to be escaped where it comes from a store."""
-    options = {"sizing_mode": "stretch_width", "margin": 0, **options}
+    options = {"sizing_mode": "stretch_width", "margin": 0, "align": "center", **options}
     return pn.pane.HTML(html, stylesheets=[sheet], **options)
 
 
 def button(name: str, on_click: Callable[[Any], Any], *, look: str = "", **options: Any) -> pn.widgets.Button:  # noqa: ANN401
     """Return a button; `look` is 'link' or 'tab', by default that of a button."""
-    options = {"margin": 0, "sizing_mode": "fixed", **options}
+    options = {"margin": 0, "align": "center", **options}
     found = pn.widgets.Button(
         name=name,
         css_classes=[f"wb-{look}"] if look else [],

@@ -43,8 +43,11 @@ _LONGEST_READ = 2_000  # characters of a payload that a preview is made from
 _GROWTH = 8
 _FAR = 10_000  # positions between events that are read apart from each other
 
-# The time is a column of its own; the library's wrappers are shown as what they wrap.
-_LEADING_TIME = r'^\{"timestamp":\s?(\{"_type_":\s?"datetime_iso",\s?"_data_":\s?"[^"]*"\}|"[^"]*")(,\s?)?'
+# What the library puts before an event's own fields; and its wrappers, shown as their content.
+_ENVELOPE = (
+    r'^\{(?:"timestamp":\s?(?:\{"_type_":\s?"datetime_iso",\s?"_data_":\s?"[^"]*"\}|"[^"]*")(?:,\s?)?)?'
+    r'(?:"originator_topic":\s?"[^"]*"(?:,\s?)?)?'
+)
 _WRAPPED = r'\{"_type_":\s?"[^"]*",\s?"_data_":\s?("(?:[^"\\]|\\.)*"|[^{}\[\]",]+)\}'
 
 
@@ -293,7 +296,7 @@ def _preview() -> pl.Expr:
     start = (
         pl.col("data")
         .str.slice(0, _LONGEST_READ)
-        .str.replace(_LEADING_TIME, "{")
+        .str.replace(_ENVELOPE, "{")
         .str.replace_all(_WRAPPED, "$1")
     )
     is_cut = (start.str.len_chars() > PREVIEW_CHARACTERS) | (

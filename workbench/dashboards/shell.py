@@ -130,5 +130,6 @@ class Workbench(pn.viewable.Viewer):  # type: ignore[misc]
         await self.show(self._place)
 
     async def _moved(self, event: Any) -> None:  # noqa: ANN401, Panel's event
-        if event.new != query_of(self._place):
-            await self.show(place_of(event.new))
+        place = place_of(event.new)
+        if place != self._place:
+            await self.show(place)

@@ -23,6 +23,7 @@ _COLOURS: Final = """
   --wb-raised: light-dark(#f1f3f5, #22272d);
   --wb-chosen: light-dark(#e2ecfa, #1e3350);
   --wb-line: light-dark(#dde1e6, #31373e);
+  --wb-edge: light-dark(#c3cad2, #454d57);
   --wb-text: light-dark(#1b1f24, #e4e7eb);
   --wb-muted: light-dark(#59636e, #9ba5b0);
   --wb-link: light-dark(#1a5fb4, #86b4f5);
@@ -95,6 +96,15 @@ PAIR: Final = """
 :host { display: grid !important; grid-template-columns: 1fr 1fr; gap: 0 6px; min-width: 0; }
 """
 
+PAGER: Final = """
+.wb-status { flex: 1 1 170px !important; width: auto !important; }
+"""
+
+SPREAD: Final = """
+:host { flex-wrap: nowrap; width: 100%; }
+.wb-title { flex: 1 1 auto !important; }
+"""
+
 TOP: Final = """
 :host { border-bottom: 1px solid var(--wb-line); padding: 4px 44px 0 0; box-sizing: border-box; }
 """
@@ -103,7 +113,7 @@ TEXT: Final = """
 :host { font: 13px/1.45 var(--wb-sans); color: var(--wb-text); min-width: 0; }
 * { box-sizing: border-box; }
 h1 { font-size: 19px; line-height: 1.3; font-weight: 600; margin: 4px 0 0; overflow-wrap: anywhere; }
-h2 { font-size: 13px; font-weight: 600; margin: 0; }
+h2 { font-size: 13px; line-height: 20px; font-weight: 600; margin: 0; overflow-wrap: anywhere; }
 h2 span { color: var(--wb-muted); font-weight: 400; margin-left: 6px; }
 p { margin: 4px 0; }
 .muted, .note { color: var(--wb-muted); }
@@ -147,9 +157,11 @@ summary { cursor: pointer; border-radius: 3px; }
 summary:hover { background: var(--wb-raised); }
 .tree { overflow-wrap: anywhere; }
 .tree > details > summary { display: none; }
-.tree > details > details, .tree > details > .leaf { margin-left: 0; }
 .tree details, .tree .leaf { margin-left: 16px; }
 .tree .leaf { padding-left: 14px; }
+.tree > details, .tree > details > details { margin-left: 0; }
+.tree > details > .leaf { margin-left: 0; }
+.tree > .leaf { padding: 0; margin: 0; }
 .key { color: var(--wb-link); margin-right: 8px; }
 .wrapper { color: var(--wb-muted); font: 11px var(--wb-sans); border: 1px solid var(--wb-line);
   border-radius: 3px; padding: 0 4px; margin-right: 8px; }
@@ -169,7 +181,7 @@ INPUT: Final = """
 :host { font: 13px/1.4 var(--wb-sans); color: var(--wb-text); min-width: 0; }
 label, .bk-input-group > label { font-size: 11px; color: var(--wb-muted); margin: 0 0 1px; padding: 0; }
 .bk-input { font: 13px var(--wb-sans); height: 28px; min-height: 28px; padding: 0 8px; border-radius: 4px;
-  border: 1px solid var(--wb-line); background-color: var(--wb-surface); color: var(--wb-text); }
+  border: 1px solid var(--wb-edge); background-color: var(--wb-surface); color: var(--wb-text); }
 .bk-input::placeholder { color: var(--wb-muted); opacity: .75; }
 .bk-input:focus { border-color: var(--wb-link); box-shadow: 0 0 0 1px var(--wb-link); outline: none; }
 select.bk-input { padding-right: 24px; }
@@ -180,21 +192,26 @@ select.bk-input { padding-right: 24px; }
 CHECKS: Final = (
     INPUT
     + """
-:host { max-height: 236px; overflow-y: auto; overflow-x: hidden; border: 1px solid var(--wb-line);
+:host { max-height: 236px; overflow-y: auto; overflow-x: hidden; border: 1px solid var(--wb-edge);
   border-radius: 4px; background: var(--wb-surface); }
 .bk-input-group { padding: 3px 6px; }
-.bk-input-group label { display: flex; align-items: center; gap: 6px; font-size: 12px; line-height: 20px;
+.bk-input-group > label { display: flex; flex-wrap: nowrap; align-items: center; gap: 6px; font-size: 12px; line-height: 20px;
   color: var(--wb-text); cursor: pointer; margin: 0; }
-.bk-input-group label:hover { background: var(--wb-raised); }
-.bk-input-group input { accent-color: var(--wb-link); margin: 0; flex: none; }
-.bk-input-group span { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.bk-input-group > label:hover { background: var(--wb-raised); }
+.bk-input-group > label > input { accent-color: var(--wb-link); margin: 0 6px 0 0; flex: none; vertical-align: middle; position: static; top: 0; }
+.bk-input-group > label > span { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 """
 )
 
 BUTTON: Final = """
 :host { font: 13px var(--wb-sans); }
 .bk-btn, .bk-btn.bk-btn-default { font: 13px var(--wb-sans); height: 28px; padding: 0 10px; border-radius: 4px;
-  border: 1px solid var(--wb-line); background: var(--wb-surface); color: var(--wb-text); box-shadow: none; }
+  border: 1px solid var(--wb-edge); background: var(--wb-surface); color: var(--wb-text); box-shadow: none; }
+:host(:not(.wb-link, .wb-tab)) .bk-btn { border: 1px solid var(--wb-edge) !important; }
+
+
+:host(.wb-tab) .bk-btn.bk-btn-default, :host(.wb-link) .bk-btn.bk-btn-default { background: none; border-color: transparent; }
+:host(.wb-link) .bk-btn.bk-btn-default { color: var(--wb-link); }
 .bk-btn:hover:not([disabled]) { background: var(--wb-raised); border-color: var(--wb-muted); color: var(--wb-text); }
 .bk-btn:focus-visible { outline: 2px solid var(--wb-link); outline-offset: 1px; }
 .bk-btn[disabled] { opacity: .45; cursor: default; }
@@ -208,29 +225,31 @@ BUTTON: Final = """
 
 GRID: Final = """
 :host { min-width: 0; font: 12px/1.4 var(--wb-sans); }
-.tabulator { background: var(--wb-surface); color: var(--wb-text); border: 1px solid var(--wb-line);
+.tabulator.tabulator { background: var(--wb-surface); color: var(--wb-text); border: 1px solid var(--wb-line);
   border-radius: 4px; font: 12px/1.4 var(--wb-sans); }
-.tabulator .tabulator-header, .tabulator .tabulator-header .tabulator-col {
+.tabulator .tabulator-header.tabulator-header, .tabulator .tabulator-header .tabulator-col.tabulator-col {
   background: var(--wb-surface); color: var(--wb-muted); border-color: var(--wb-line); font-weight: 500; }
-.tabulator .tabulator-header { border-bottom: 1px solid var(--wb-line); }
-.tabulator .tabulator-header .tabulator-col { border-right: 0; }
-.tabulator .tabulator-header .tabulator-col.tabulator-sortable.tabulator-col-sorter-element:hover {
-  background: var(--wb-raised); }
-.tabulator .tabulator-header .tabulator-col .tabulator-col-content { padding: 5px 8px; }
-.tabulator .tabulator-tableholder { background: var(--wb-surface); }
-.tabulator .tabulator-tableholder .tabulator-table { background: var(--wb-surface); color: var(--wb-text); }
-.tabulator-row, .tabulator-row.tabulator-row-even { background: var(--wb-surface); color: var(--wb-text);
-  border-bottom: 1px solid var(--wb-line); min-height: 0; }
-.tabulator-row .tabulator-cell { padding: 3px 8px; height: auto; border-right: 0; text-overflow: ellipsis; }
-.tabulator-row:hover, .tabulator-row.tabulator-selectable:hover { background: var(--wb-raised) !important;
-  cursor: pointer; color: var(--wb-text); }
-.tabulator-row.tabulator-selected, .tabulator-row.tabulator-selected:hover {
-  background: var(--wb-chosen) !important; color: var(--wb-text); }
-.tabulator-row .tabulator-cell.wb-mono { font: 11.5px/1.45 var(--wb-mono); }
-.tabulator-row .tabulator-cell.wb-quiet { color: var(--wb-muted); }
-.tabulator-row .tabulator-cell.wb-go { color: var(--wb-link); }
-.tabulator-row .tabulator-cell.wb-bad { color: var(--wb-error); }
-.tabulator-row .tabulator-cell.wb-wrap { white-space: normal; }
+.tabulator .tabulator-header.tabulator-header { border-bottom: 1px solid var(--wb-line); }
+.tabulator .tabulator-header .tabulator-col.tabulator-col { border-right: 0; }
+.tabulator .tabulator-header .tabulator-col.tabulator-sortable:hover { background: var(--wb-raised); }
+.tabulator .tabulator-header .tabulator-col .tabulator-col-content.tabulator-col-content { padding: 5px 8px; }
+.tabulator .tabulator-header .tabulator-col.tabulator-sortable .tabulator-col-title.tabulator-col-title {
+  padding-right: 0; overflow: visible; }
+.tabulator .tabulator-col .tabulator-col-sorter { display: none !important; }
+.tabulator .tabulator-col[aria-sort="ascending"] .tabulator-col-sorter,
+.tabulator .tabulator-col[aria-sort="descending"] .tabulator-col-sorter { display: flex !important; right: -6px !important; }
+.tabulator .tabulator-tableholder.tabulator-tableholder, .tabulator .tabulator-tableholder .tabulator-table.tabulator-table {
+  background: var(--wb-surface); color: var(--wb-text); }
+.tabulator .tabulator-row.tabulator-row { background: var(--wb-surface); color: var(--wb-text); min-height: 0;
+  border-bottom: 1px solid var(--wb-line); }
+.tabulator .tabulator-row.tabulator-row:last-child { border-bottom: 0; }
+.tabulator .tabulator-row .tabulator-cell.tabulator-cell { padding: 3px 8px; border-right: 0; }
+.tabulator .tabulator-row.tabulator-row:hover { background: var(--wb-raised); cursor: pointer; }
+.tabulator .tabulator-row.tabulator-row.tabulator-selected { background: var(--wb-chosen); }
+.tabulator .tabulator-row .tabulator-cell.wb-mono { font: 11.5px/17px var(--wb-mono); }
+.tabulator .tabulator-row .tabulator-cell.wb-quiet { color: var(--wb-muted); }
+.tabulator .tabulator-row .tabulator-cell.wb-go { color: var(--wb-link); }
+.tabulator .tabulator-row .tabulator-cell.wb-wrap { white-space: normal; }
 """
 
 PLOT: Final = """
@@ -240,8 +259,9 @@ PLOT: Final = """
 .nsewdrag { cursor: pointer; }
 """
 
+LOST: Final = 'document.getElementById("wb-lost").style.display = "block"'
+
 HTML: Final = """
-{% extends base %}
 {% block preamble %}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
@@ -282,5 +302,6 @@ HTML: Final = """
 <button id="wb-theme" type="button" onclick="wbSwitch()" title="Light or dark"
   aria-label="Switch between light and dark">◐</button>
 {{ super() }}
+<div id="wb-lost" role="alert">The server has stopped, or cannot be reached. Reload the page when it is back.</div>
 {% endblock %}
 """

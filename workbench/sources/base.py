@@ -33,6 +33,9 @@ RAW_SCHEMA = pl.Schema(
 
 Part = Callable[[], pl.DataFrame]
 
+REPLACED = "\ufffd"
+"""What `as_text` puts where bytes are not UTF-8."""
+
 
 def as_text(column: pl.Series, errors: Literal["null", "replace"]) -> pl.Series:
     """Return a column of bytes as text; bytes that are not UTF-8 are null, or marked."""

@@ -65,7 +65,12 @@ def quoted(name: str) -> str:
 
 def text(value: str) -> str:
     """Return an SQL expression for a text, whatever is in it."""
-    return f"CAST(x'{value.encode('utf-8', 'surrogatepass').hex()}' AS TEXT)"
+    return f"CAST({blob(value)} AS TEXT)"
+
+
+def blob(value: str) -> str:
+    """Return an SQL literal for the bytes of a text."""
+    return f"x'{value.encode('utf-8', 'surrogatepass').hex()}'"
 
 
 def recognise(tables: Iterable[StoredTable]) -> list[Layout]:
@@ -77,12 +82,16 @@ def recognise(tables: Iterable[StoredTable]) -> list[Layout]:
     `eventsourcing_sqlalchemy.models` 1.0.1 and `eventsourcing_django.models` 0.6.
     """
     by_name = {table.name: table for table in tables}
-    return [
+    found = [
         layout
         for table in by_name.values()
         if set(table.columns) >= EVENT_COLUMNS
         if (layout := _layout(table, by_name)) is not None
     ]
+    # The library's own table has one name: others of that form are copies of it.
+    own = [layout for layout in found if layout.position == "rowid"]
+    named = [layout for layout in own if layout.events == "stored_events"]
+    return [layout for layout in found if not named or layout not in own or layout in named]
 
 
 def _layout(table: StoredTable, tables: Mapping[str, StoredTable]) -> Layout | None:
@@ -106,10 +115,12 @@ def _layout(table: StoredTable, tables: Mapping[str, StoredTable]) -> Layout | N
 
 
 # eventsourcing 10 keeps an event's id beside its metadata; here it is part of it.
+# What is not JSON, in a file made by hand, becomes a JSON string.
 _WITH_EVENT_ID = """CASE
-    WHEN substr(CAST(metadata AS TEXT), 1, 1) = '{' AND event_id IS NOT NULL
-    THEN '{"event_id":"' || event_id || '"' || CASE trim(substr(CAST(metadata AS TEXT), 2))
-        WHEN '}' THEN '}' ELSE ',' || substr(CAST(metadata AS TEXT), 2) END
+    WHEN metadata IS NULL THEN NULL
+    WHEN NOT json_valid(CAST(metadata AS TEXT)) THEN json_quote(CAST(metadata AS TEXT))
+    WHEN json_type(CAST(metadata AS TEXT)) = 'object' AND event_id IS NOT NULL
+    THEN json_set(CAST(metadata AS TEXT), '$.event_id', CAST(event_id AS TEXT))
     ELSE CAST(metadata AS TEXT) END"""
 
 

@@ -6,20 +6,30 @@ that several are read at once; see `workbench.sources.sqlite_reader`.
 
 from __future__ import annotations
 
+import re
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import polars as pl
 
 from workbench import tables
-from workbench.errors import UnknownApplicationError, UnknownLayoutError, near
-from workbench.sources.base import Capabilities, Selection
+from workbench.errors import (
+    MOST_ALTERNATIVES,
+    StoreUnreadableError,
+    UnknownApplicationError,
+    UnknownLayoutError,
+    near,
+    printable,
+)
+from workbench.sources.base import REPLACED, Capabilities, Selection
 from workbench.sources.layouts import (
     SENTINEL,
     Layout,
     StoredTable,
+    blob,
     quoted,
     recognise,
     text,
@@ -34,8 +44,9 @@ if TYPE_CHECKING:
 
     from workbench.sources.base import Part
 
-MOST_VALUES = 5_000  # of a membership that is written into SQL
-_HEX_DIGITS = 32
+# Of a membership that is written into SQL.
+MOST_VALUES = 5_000
+MOST_CHARACTERS = 50_000
 
 
 @dataclass(frozen=True)
@@ -86,18 +97,21 @@ class SQLiteSource:
 
     def _edge(self, which: str) -> int | None:
         where = _where(self._of_application())
-        with self.file.connect() as db:
-            sql = f"SELECT {which}({self.layout.position}) FROM {quoted(self.layout.events)}{where}"
-            edge: int | None = db.execute(sql).fetchone()[0]
-            return edge
+        sql = f"SELECT {which}({self.layout.position}) FROM {quoted(self.layout.events)}{where}"
+        edge: int | None = self.file.ask(sql)[0][0]
+        return edge
 
     def count(self, selection: Selection) -> int:
         """The number of events in `selection`, counted by the database."""
         if selection.is_empty:
             return 0
-        with self.file.connect() as db:
-            sql = f"SELECT count(*) FROM {quoted(self.layout.events)}{self._filters(selection)}"
-            counted: int = db.execute(sql).fetchone()[0]
+        asked, left_over = _split(selection)
+        if left_over == Selection():
+            sql = f"SELECT count(*) FROM {quoted(self.layout.events)}{self._filters(asked)}"
+            counted: int = self.file.ask(sql)[0][0]
+        else:
+            with self.parts(selection, {"position"}) as parts:
+                counted = sum(part().height for part in parts)
         return counted if selection.limit is None else min(counted, selection.limit)
 
     def stream_forms(self, stream: object) -> frozenset[str]:
@@ -113,13 +127,12 @@ class SQLiteSource:
     def state(self, position: int) -> bytes | None:
         """The stored bytes of one event."""
         selection = Selection(after=position - 1, upto=position)
-        with self.file.connect() as db:
-            sql = (
-                f"SELECT CAST(state AS BLOB) FROM {quoted(self.layout.events)}"
-                f"{self._filters(selection)}"
-            )
-            row = db.execute(sql).fetchone()
-        return None if row is None else row[0]
+        sql = (
+            f"SELECT CAST(state AS BLOB) FROM {quoted(self.layout.events)}"
+            f"{self._filters(selection)}"
+        )
+        found = self.file.ask(sql)
+        return (found[0][0] or b"") if found else None
 
     def snapshots(self) -> pl.DataFrame:
         """The stored snapshots: `workbench.tables.SNAPSHOTS`."""
@@ -135,8 +148,9 @@ class SQLiteSource:
         """Who follows this application: `workbench.tables.RECEIVERS`."""
         frames = [
             self._rows(
-                f"SELECT {t.receiver}, {t.follows}, max(notification_id) "
-                f"FROM {quoted(t.table)} WHERE {t.follows} <> '{SENTINEL}' GROUP BY 1, 2",
+                f"SELECT {t.receiver}, CAST({t.follows} AS TEXT), "
+                f"CAST(max(notification_id) AS INTEGER) FROM {quoted(t.table)} "
+                f"WHERE {t.follows} <> '{SENTINEL}' GROUP BY 1, 2",
                 tables.RECEIVERS,
             )
             for t in self.layout.tracking
@@ -144,23 +158,27 @@ class SQLiteSource:
         found = pl.concat(frames) if frames else tables.RECEIVERS.frame()
         if self.layout.names_follower:
             # Here the file says whose positions these are; others are not comparable.
-            ours = (self.application or "").casefold()
+            ours = (self.application or "").lower()
             found = found.filter(pl.col("follows").str.to_lowercase() == ours)
         return found.sort("receiver", "follows")
 
     def _rows(self, sql: str, table: tables.Table) -> pl.DataFrame:
-        with self.file.connect() as db:
-            rows = db.execute(sql).fetchall()
-        return pl.DataFrame(rows, schema=table.schema, orient="row")
+        return pl.DataFrame(self.file.ask(sql), schema=table.schema, orient="row")
 
     @contextmanager
     def parts(self, selection: Selection, columns: Collection[str]) -> Iterator[Iterator[Part]]:
         """The selected raw rows in ranges of positions, each read when its part is called."""
+        asked, left_over = _split(selection)
+        needed = {*columns, *(name for name, _ in _memberships(left_over))}
         with closing(Reader(self.file)) as reader:
-            yield (
-                part_of(reader, self._sql(chosen, columns), columns, width)
-                for chosen, width in self._ranges(selection)
+            found = (
+                part_of(reader, self._sql(chosen, needed), needed, width)
+                for chosen, width in self._ranges(asked)
             )
+            if left_over == Selection():
+                yield found
+            else:
+                yield (partial(_kept, part, left_over, columns) for part in found)
 
     def _ranges(self, selection: Selection) -> Iterator[tuple[Selection, Width]]:
         """Yield the selection cut into ranges of about `ROWS_A_PART` rows.
@@ -171,7 +189,7 @@ class SQLiteSource:
         width = Width()
         if selection.is_empty:
             return
-        if selection.streams is not None and len(selection.streams) <= MOST_VALUES:
+        if selection.streams is not None:
             yield selection, width  # by the index of streams, in one query
             return
         head = self._edge("max")
@@ -189,10 +207,9 @@ class SQLiteSource:
     def _next(self, after: int | None, upto: int) -> int | None:
         position, events = self.layout.position, quoted(self.layout.events)
         lower = "" if after is None else f"{position} > {after} AND "
-        with self.file.connect() as db:
-            sql = f"SELECT min({position}) FROM {events} WHERE {lower}{position} <= {upto}"
-            found: int | None = db.execute(sql).fetchone()[0]
-            return found
+        sql = f"SELECT min({position}) FROM {events} WHERE {lower}{position} <= {upto}"
+        found: int | None = self.file.ask(sql)[0][0]
+        return found
 
     def _sql(self, selection: Selection, columns: Collection[str]) -> str:
         expressions = {
@@ -227,37 +244,70 @@ class SQLiteSource:
     def _filters(self, selection: Selection) -> str:
         conditions = self._of_application()
         position = self.layout.position
-        if selection.streams is not None and len(selection.streams) <= MOST_VALUES:
+        if selection.streams is not None:
             conditions.append(f"originator_id IN ({self._ids(selection.streams)})")
             position = f"+{position}"  # else SQLite may walk the positions, not the index
-        if selection.types is not None and len(selection.types) <= MOST_VALUES:
-            conditions.append(f"topic IN ({', '.join(map(text, sorted(selection.types)))})")
+        if selection.types is not None:
+            types = ", ".join(map(text, sorted(selection.types)))
+            conditions.append(f"CAST(topic AS TEXT) IN ({types})")
+        # As the column is shown: a version need not be a number in a file made by hand.
+        version = "CAST(originator_version AS INTEGER)"
         for column, operator, value in (
             (position, ">", selection.after),
             (position, "<=", selection.upto),
-            ("originator_version", ">", selection.after_version),
-            ("originator_version", "<=", selection.upto_version),
+            (version, ">", selection.after_version),
+            (version, "<=", selection.upto_version),
         ):
             if value is not None:
                 conditions.append(f"{column} {operator} {value}")
         return _where(conditions)
 
     def _ids(self, streams: frozenset[str]) -> str:
-        if not self.layout.id_is_blob:
-            return ", ".join(map(text, sorted(streams)))
-        return ", ".join(
-            f"x'{stream}'"
-            for stream in sorted(streams)
-            if len(stream) == _HEX_DIGITS and stream.isalnum() and _is_hex(stream)
-        )
+        if self.layout.id_is_blob:
+            return ", ".join(f"x'{stream}'" for stream in sorted(streams) if _is_hex(stream))
+        # A BLOB in a column of texts is shown as text, and is never equal to one.
+        return ", ".join(f"{text(stream)}, {blob(stream)}" for stream in sorted(streams))
+
+
+def _split(selection: Selection) -> tuple[Selection, Selection]:
+    """Return what SQL is asked, and the memberships that are left to be looked at in the rows.
+
+    Those are too long for a statement, or have a character that stands for bytes
+    which are not UTF-8.
+    """
+    types, streams = selection.types, selection.streams
+    if _is_written(types) and _is_written(streams):
+        return selection, Selection()
+    asked = replace(
+        selection,
+        types=types if _is_written(types) else None,
+        streams=streams if _is_written(streams) else None,
+        limit=None,
+    )
+    return asked, Selection(types=types, streams=streams)
+
+
+def _memberships(selection: Selection) -> list[tuple[str, frozenset[str]]]:
+    both = (("type", selection.types), ("stream", selection.streams))
+    return [(name, values) for name, values in both if values is not None]
+
+
+def _is_written(values: frozenset[str] | None) -> bool:
+    if values is None:
+        return True
+    few = len(values) <= MOST_VALUES and sum(map(len, values)) <= MOST_CHARACTERS
+    return few and not any(REPLACED in value for value in values)
+
+
+def _kept(part: Part, selection: Selection, columns: Collection[str]) -> pl.DataFrame:
+    frame = part()
+    for name, values in _memberships(selection):
+        frame = frame.filter(pl.col(name).is_in(sorted(values)))
+    return frame.select(name for name in frame.columns if name in columns)
 
 
 def _is_hex(value: str) -> bool:
-    try:
-        bytes.fromhex(value)
-    except ValueError:
-        return False
-    return True
+    return re.fullmatch("([0-9a-f]{2})*", value) is not None
 
 
 def _where(conditions: list[str]) -> str:
@@ -284,33 +334,48 @@ def open_sqlite(path: Path, application: str | None = None) -> SQLiteSource:
         If it holds several applications and `application` names none of them.
     """
     file = SQLiteFile(path)
-    with file.connect() as db:
-        stored = list(_tables(db))
-        layouts = [found for layout in recognise(stored) for found in _applications(db, layout)]
+    stored, layouts = file.steadily(lambda: _looked_into(file))
     if not layouts:
-        names = ", ".join(sorted(t.name for t in stored)[:5]) or "none at all"
+        names = ", ".join(sorted(printable(t.name) for t in stored)[:MOST_ALTERNATIVES])
         msg = (
             f"Cannot open {str(path)!r}: no table in it has the columns of stored events "
             "(originator_id, originator_version, topic, state). "
-            f"Its tables are: {names}. Name a store that an eventsourcing application wrote."
+            f"Its tables are: {names or 'none at all'}. "
+            "Name a store that an eventsourcing application wrote."
         )
         raise UnknownLayoutError(msg)
     return SQLiteSource(file, _chosen(path, layouts, application))
 
 
+def _looked_into(file: SQLiteFile) -> tuple[list[StoredTable], list[Layout]]:
+    with file.connect() as db:
+        encoding = db.execute("PRAGMA encoding").fetchone()[0]
+        if encoding != "UTF-8":
+            msg = (
+                f"Cannot read {str(file.path)!r}: its text is {encoding}, and only UTF-8 is read. "
+                "Copy its tables into a new file, which is UTF-8 unless asked otherwise."
+            )
+            raise StoreUnreadableError(msg)
+        stored = list(_tables(db))
+        found = [one for layout in recognise(stored) for one in _applications(db, layout)]
+    return stored, found
+
+
 def _chosen(path: Path, layouts: list[Layout], application: str | None) -> Layout:
-    names = [layout.application or "(no name)" for layout in layouts]
+    names = sorted(layout.application or "" for layout in layouts)
     if application is None:
         if len(layouts) == 1:
             return layouts[0]
+        listed = ", ".join(printable(name) for name in names[:MOST_ALTERNATIVES])
         msg = (
-            f"Cannot choose between the applications of {str(path)!r}: it holds "
-            f"{', '.join(sorted(names))}. Name one: application={min(names)!r}."
+            f"Cannot choose between the {len(names)} applications of {str(path)!r}: it holds "
+            f"{listed}. Name one: application={names[0]!r}."
         )
         raise UnknownApplicationError(msg)
-    for layout in layouts:
-        if application.casefold() == (layout.application or "").casefold():
-            return layout
+    for fold in (str, str.casefold):
+        for layout in layouts:
+            if fold(application) == fold(layout.application or ""):
+                return layout
     if len(layouts) == 1 and layouts[0].application is None:
         return replace(layouts[0], application=application)  # the file does not say: the user does
     msg = (
@@ -333,7 +398,10 @@ def _applications(db: sqlite3.Connection, layout: Layout) -> Iterator[Layout]:
         yield layout
         return
     # One step down the index for each name, not a walk over all rows.
-    sql = f"SELECT min({quoted(column)}) FROM {events} WHERE {quoted(column)} > ?"
-    name = ""
-    while (name := db.execute(sql, (name,)).fetchone()[0]) is not None:
+    least = f"SELECT min({quoted(column)}) FROM {events}"
+    name = db.execute(least).fetchone()[0]
+    if name is None:
+        yield layout  # no events yet
+    while name is not None:
         yield replace(layout, application=name)
+        name = db.execute(f"{least} WHERE {quoted(column)} > ?", (name,)).fetchone()[0]

@@ -4,27 +4,49 @@ A file in WAL mode with no `-wal` beside it is opened `immutable`: plain read-on
 access would leave `-wal` and `-shm` files behind. With a `-wal`, a writer may be
 live, and `immutable` would not see its events, so access is plain read-only. An
 immutable read is checked afterwards: if a writer came in between, it is read again.
+Where a `-wal` lies without its `-shm`, SQLite would make one: a copy is read.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import stat
 import tempfile
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from workbench.errors import StoreLockedError, StoreNotFoundError, StoreUnreadableError
+from workbench.errors import (
+    MOST_ALTERNATIVES,
+    StoreLockedError,
+    StoreNotFoundError,
+    StoreUnreadableError,
+    WorkbenchError,
+    printable,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 HEADER_BYTES = 100
 MAGIC = b"SQLite format 3\x00"
 BUSY_TIMEOUT_MS = 2000
-_WAL = 2
+MOST_TRIES = 5
+_WAL = b"\x02"
+
+
+class State(NamedTuple):
+    """How the file is to be opened right now, and what changes when a writer is at work."""
+
+    is_immutable: bool
+    mtime_ns: int
+    size_bytes: int
 
 
 class SQLiteFile:
@@ -45,10 +67,9 @@ class SQLiteFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
-        header = _header(path)
-        self._check_length(header)
-        if header[18] == _WAL and self._has("-wal") and not self._has("-shm"):
+        self._copy: Path | None = None
+        self._check_length(_header(path))
+        if self._has_wal() and not self._has("-shm"):
             self._read_from_copy()
 
     def _check_length(self, header: bytes) -> None:
@@ -66,30 +87,78 @@ class SQLiteFile:
             raise StoreUnreadableError(msg)
 
     def _read_from_copy(self) -> None:
-        # A `-wal` without its `-shm`: SQLite would make one, beside the store.
-        self._copy = tempfile.TemporaryDirectory(prefix="workbench-")
+        folder = Path(tempfile.mkdtemp(prefix="workbench-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._copy = folder / "copy.db"
         for suffix in ("", "-wal"):
-            shutil.copyfile(f"{self.path}{suffix}", Path(self._copy.name) / f"copy.db{suffix}")
+            shutil.copyfile(f"{self.path}{suffix}", f"{self._copy}{suffix}")
 
     def _has(self, suffix: str) -> bool:
         return Path(f"{self.path}{suffix}").exists()
 
-    def _is_immutable(self) -> bool:
-        if self._copy is not None or self._has("-wal"):
-            return False
-        with self.path.open("rb") as file:
-            return file.read(20)[18] == _WAL
+    def _has_wal(self) -> bool:
+        """Whether there is a `-wal` that may hold events; an empty one nobody uses holds none."""
+        wal = Path(f"{self.path}-wal")
+        return wal.exists() and (self._has("-shm") or wal.stat().st_size > 0)
 
     def uri(self) -> str:
         """Return the URI to open right now, which depends on whether a writer is there."""
-        path = Path(self._copy.name) / "copy.db" if self._copy else self.path.absolute()
-        mode = "&immutable=1" if self._is_immutable() else ""
-        return f"file:{quote(str(path))}?mode=ro{mode}"
+        path = self._copy or self.path.absolute()
+        mode = "&immutable=1" if self.state().is_immutable else ""
+        return f"file:{quote(os.fsencode(path))}?mode=ro{mode}"
 
-    def state(self) -> tuple[bool, int, int]:
-        """Return what changes when a writer has been at work."""
-        stat = self.path.stat()
-        return self._has("-wal"), stat.st_mtime_ns, stat.st_size
+    def state(self) -> State:
+        """Return how to open the file, and what changes when a writer is at work.
+
+        Raises
+        ------
+        StoreNotFoundError, StoreUnreadableError
+            If the file is no longer there, or can no longer be read.
+        """
+        with self.translated():
+            found = self.path.stat()
+            is_immutable = self._copy is None and not self._has_wal() and self._is_wal_mode()
+            return State(is_immutable, found.st_mtime_ns, found.st_size)
+
+    def _is_wal_mode(self) -> bool:
+        with self.path.open("rb") as file:
+            return file.read(20)[18:19] == _WAL
+
+    def steadily(self, read: Callable[[], T]) -> T:
+        """Return what `read` returns; read again if a writer came in during an immutable read.
+
+        Raises
+        ------
+        StoreUnreadableError
+            If the database cannot be read.
+        """
+        for _ in range(MOST_TRIES):
+            before = self.state()
+            try:
+                found = read()
+            except StoreUnreadableError:
+                if not before.is_immutable or self.state() == before:
+                    raise
+                continue
+            if not before.is_immutable or self.state() == before:
+                return found
+        return read()
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a small query; text that is not UTF-8 is marked.
+
+        Raises
+        ------
+        StoreUnreadableError
+            If the database cannot be read.
+        """
+
+        def asked() -> list[tuple[Any, ...]]:
+            with self.connect() as db:
+                db.text_factory = lambda text: text.decode("utf-8", "replace")
+                return db.execute(sql).fetchall()
+
+        return self.steadily(asked)
 
     @contextmanager
     def connect(self) -> Iterator[sqlite3.Connection]:
@@ -117,8 +186,12 @@ class SQLiteFile:
 
         try:
             yield
+        except WorkbenchError:
+            raise
         except (sqlite3.Error, ADBCError) as error:
             raise self.error(str(error)) from error
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
 
     def error(self, found: str) -> StoreUnreadableError:
         """Return the error for what the database said."""
@@ -130,6 +203,12 @@ class SQLiteFile:
                 "Wait until that process has committed, or open a copy."
             )
             return StoreLockedError(msg)
+        if "readonly" in said and self._has("-journal"):
+            msg = (
+                f"{asked}: its last write was cut short, and SQLite would have to undo it "
+                f"({said}). Let its application open it once, or open a copy that it has opened."
+            )
+            return StoreUnreadableError(msg)
         return StoreUnreadableError(
             f"{asked}: SQLite says {said!r}. Check it with "
             "'PRAGMA integrity_check' on a copy, or fetch the store again."
@@ -138,18 +217,22 @@ class SQLiteFile:
 
 def _header(path: Path) -> bytes:
     try:
-        if path.is_dir():
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
             msg = f"Cannot open {str(path)!r}: it is a directory. Name the store file in it."
+            raise StoreUnreadableError(msg)
+        if not stat.S_ISREG(kind):
+            msg = f"Cannot open {str(path)!r}: it is no regular file. Name a store file."
             raise StoreUnreadableError(msg)
         with path.open("rb") as file:
             header = file.read(HEADER_BYTES)
-    except FileNotFoundError as error:
-        raise StoreNotFoundError(_not_found(path)) from error
+    except WorkbenchError:
+        raise
     except OSError as error:
-        if isinstance(error, StoreUnreadableError):
-            raise
-        msg = f"Cannot open {str(path)!r}: {error.strerror}. Check who may read it."
-        raise StoreUnreadableError(msg) from error
+        raise _unreadable(path, error) from error
+    except ValueError as error:
+        msg = f"Cannot open {str(path)!r}: no file can have that name ({error}). Check the path."
+        raise StoreNotFoundError(msg) from error
     if not header:
         msg = (
             f"Cannot open {str(path)!r}: the file is empty. Name a store that has been written to."
@@ -170,6 +253,13 @@ def _header(path: Path) -> bytes:
     return header
 
 
+def _unreadable(path: Path, error: OSError) -> WorkbenchError:
+    if isinstance(error, FileNotFoundError):
+        return StoreNotFoundError(_not_found(path))
+    msg = f"Cannot open {str(path)!r}: {error.strerror}. Check the path, and who may read it."
+    return StoreUnreadableError(msg)
+
+
 def _not_found(path: Path) -> str:
     parent = path.absolute().parent
     if not parent.is_dir():
@@ -177,6 +267,17 @@ def _not_found(path: Path) -> str:
             f"Cannot open {str(path)!r}: there is no folder {str(parent)!r}. "
             "Check the path; it is taken from the folder that you are in."
         )
-    names = sorted(p.name for p in parent.iterdir() if p.suffix in {".db", ".sqlite", ".sqlite3"})
-    there = f"In {str(parent)!r} there are: {', '.join(names[:5])}." if names else ""
-    return f"Cannot open {str(path)!r}: there is no such file. {there or 'Check the path.'}"
+    return f"Cannot open {str(path)!r}: there is no such file. {_stores_in(parent)}"
+
+
+def _stores_in(folder: Path) -> str:
+    try:
+        names = sorted(p.name for p in folder.iterdir() if p.suffix in _SUFFIXES)
+    except OSError:
+        names = []
+    if not names:
+        return "Check the path."
+    return f"In {str(folder)!r} there are: {', '.join(map(printable, names[:MOST_ALTERNATIVES]))}."
+
+
+_SUFFIXES = {".db", ".sqlite", ".sqlite3"}

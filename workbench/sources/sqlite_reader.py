@@ -54,13 +54,7 @@ class Reader:
         StoreUnreadableError
             If the database cannot be read.
         """
-        before = self._file.state()
-        frame = self._query(sql)
-        if self._file.state() != before and not before[0]:
-            # A writer began while the file was read as immutable: read it again.
-            self._local.connection = None
-            frame = self._query(sql)
-        return frame
+        return self._file.steadily(lambda: self._query(sql))
 
     def _query(self, sql: str) -> pl.DataFrame:
         with self._file.translated(), self._connection().cursor() as cursor:
@@ -73,13 +67,15 @@ class Reader:
         return frame
 
     def _connection(self) -> Any:  # noqa: ANN401, the driver has no types
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
+        state = self._file.state()
+        connection, opened_at = getattr(self._local, "connection", (None, state))
+        # An immutable connection never looks at the file's changes again.
+        if connection is None or (opened_at.is_immutable and opened_at != state):
             from adbc_driver_sqlite import dbapi
 
             connection = dbapi.connect(self._file.uri(), autocommit=True)
             self._opened.append(connection)
-            self._local.connection = connection
+            self._local.connection = connection, state
             with connection.cursor() as cursor:
                 cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
                 cursor.fetchall()

@@ -1,0 +1,89 @@
+"""The commands that take something out of a store: event, one of them, and export, all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbench.cli import views
+from workbench.cli.app import Answer
+from workbench.cli.options import NARROWING, STORE, TARGET, Asked, command
+
+if TYPE_CHECKING:
+    from workbench.cli.printing import Screen
+
+MOST_BYTES = 64
+
+
+@command(
+    "event",
+    TARGET,
+    click.argument("position", type=int),
+    *STORE,
+    examples=["event shop.db 21036"],
+)
+def event(asked: Asked, position: int) -> Answer:
+    """Show one event: its place, its payload, and how it is stored."""
+    history = asked.history()
+    state = history.state(position)
+    found = history.between(after=position - 1, upto=position).scan().collect()
+    row: dict[str, Any] = found.row(0, named=True)
+
+    def show(screen: Screen) -> None:
+        _show_event(screen, row, state)
+
+    return Answer(lambda: {**row, "state": state}, show)
+
+
+def _show_event(screen: Screen, row: dict[str, Any], state: bytes) -> None:
+    time = row["time"]
+    said = {
+        "position": views.number(row["position"]),
+        "stream": f"{row['stream']}",
+        "version": views.NOTHING if row["version"] is None else views.number(row["version"]),
+        "type": f"{row['type']}",
+        "schema version": str(row["schema_version"] or views.NOTHING),
+        "time (UTC)": views.NOTHING if time is None else views.millisecond(time),
+        "stored as": f"{len(state):,} bytes",
+        "metadata": row["metadata"],
+        "tags": views.several(row["tags"]),
+        "problem": row["problem"],
+    }
+    screen.pairs({name: value for name, value in said.items() if value})
+    screen.line()
+    if row["data"] is not None:
+        from workbench.cli.printing import indented
+
+        screen.lines(indented(row["data"]))
+    else:
+        rest = " …" if len(state) > MOST_BYTES else ""
+        screen.lines(f"{state[:MOST_BYTES].hex(' ')}{rest}")
+
+
+@command(
+    "export",
+    TARGET,
+    click.argument("out", type=click.Path(path_type=Path)),
+    click.option("--overwrite", is_flag=True, help="Replace the file if it is there."),
+    *STORE,
+    *NARROWING,
+    examples=[
+        "export shop.db events.parquet",
+        "export shop.db charges.csv --type Payment.Charged --since 2025-10-06",
+    ],
+)
+def export(asked: Asked, out: Path, *, overwrite: bool) -> Answer:
+    """Write the events to OUT, which ends in .parquet, .csv, .ndjson or .arrow."""
+    from workbench.export import export as write
+
+    history = asked.bar.watch(asked.history(), "exporting")
+    events = write(history, out, overwrite=overwrite)
+    size = out.stat().st_size
+
+    def show(screen: Screen) -> None:
+        screen.lines(f"Wrote {events:,} events to {out}, {size:,} bytes.")
+
+    result = {"path": str(out), "format": out.suffix.lower()[1:], "events": events}
+    return Answer(lambda: {**result, "size_bytes": size}, show)
