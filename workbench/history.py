@@ -6,49 +6,35 @@ for. `workbench.opening.open_history` makes histories.
 
 from __future__ import annotations
 
-import html
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from workbench import catalog, quality
-from workbench.catalog import short_name
+from workbench.description import html_table, in_words
 from workbench.errors import (
     RangeError,
     UnknownPositionError,
     UnknownStreamError,
-    UnknownTypeError,
     near,
 )
 from workbench.moments import moment_of
 from workbench.payload.codec import Codec
-from workbench.payload.decode import decode, raw_columns
-from workbench.payload.typed import Piece, TypedReader, joined
-from workbench.pushdown import selection_of
-from workbench.reading import THREADS, Progress, read_parts
+from workbench.scanning import ENVELOPE_SCHEMA, Reading
 from workbench.sources import Selection, Source
 from workbench.tables import EVENTS
+from workbench.type_names import TypeNames, full_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from datetime import date
     from uuid import UUID
 
-T = TypeVar("T")
+    from workbench.reading import Progress
 
-ENVELOPE = ("position", "partition", "stream", "version", "type", "schema_version", "time")
 MOST_NEAR_STREAMS = 10_000
-
-
-@dataclass(slots=True)
-class _Types:
-    """The type names of a source, read once, and then only what has been added."""
-
-    head: int | None = None
-    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -74,7 +60,7 @@ class History:
     last_time: datetime | None = None
     """Only events of this time or earlier, if set."""
     on_progress: Callable[[Progress], None] | None = field(default=None, repr=False, compare=False)
-    _types: _Types = field(default_factory=_Types, repr=False, compare=False)
+    _types: TypeNames = field(default_factory=TypeNames, repr=False, compare=False)
 
     # What it is
 
@@ -102,7 +88,7 @@ class History:
 
     @property
     def _is_timed(self) -> bool:
-        return self.first_time is not None or self.last_time is not None
+        return self._reading.is_timed
 
     def __len__(self) -> int:
         """The number of events in the selection."""
@@ -116,35 +102,19 @@ class History:
         return f"<History {self.name!r}: {self.source.kind}{narrowed}>"
 
     def _narrowed(self) -> str:
-        chosen, words = self.selection, []
-        if chosen.after is not None:
-            words.append(f"after {chosen.after:,}")
-        if chosen.upto is not None:
-            words.append(f"up to {chosen.upto:,}")
-        if self.first_time is not None:
-            words.append(f"since {self.first_time.isoformat()}")
-        if self.last_time is not None:
-            words.append(f"until {self.last_time.isoformat()}")
-        if chosen.types is not None:
-            words.append(f"types {', '.join(sorted(map(short_name, chosen.types)))}")
-        if chosen.streams is not None:
-            words.append(f"streams {', '.join(sorted(chosen.streams))}")
-        return "; ".join(words)
+        return in_words(self.selection, self.first_time, self.last_time)
 
     def _repr_html_(self) -> str:
-        rows = {
-            "source": f"{self.name} ({self.source.kind})",
-            "application": self.application or "not said by the source",
-            "events": f"{len(self):,}",
-            "last position": f"{self.head or 0:,}",
-            "narrowed to": self._narrowed() or "nothing: the whole history",
-        }
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in rows.items()
+        return html_table(
+            "History",
+            {
+                "source": f"{self.name} ({self.source.kind})",
+                "application": self.application or "not said by the source",
+                "events": f"{len(self):,}",
+                "last position": f"{self.head or 0:,}",
+                "narrowed to": self._narrowed() or "nothing: the whole history",
+            },
         )
-        return f"<table><caption>History</caption>{cells}</table>"
 
     # Narrowing
 
@@ -245,13 +215,10 @@ class History:
 
     def type_names(self) -> frozenset[str]:
         """Return all event types of the source, whatever the history is narrowed to."""
-        head = self.source.head()
-        if head != self._types.head:
-            fresh = History(self.source, self.codec, Selection(after=self._types.head))
-            names = fresh.scan().select("type").unique().collect(engine="streaming")
-            self._types.names |= frozenset(names["type"].drop_nulls().to_list())
-            self._types.head = head
-        return self._types.names
+        return self._types.upto(
+            self.source.head(),
+            lambda after: History(self.source, self.codec, Selection(after=after)).scan(),
+        )
 
     def full_type(self, name: str) -> str:
         """Return the type, as stored, for a full or short name.
@@ -261,23 +228,7 @@ class History:
         UnknownTypeError
             If the source has no such type, or several of that short name.
         """
-        known = self.type_names()
-        if name in known:
-            return name
-        found = sorted(k for k in known if short_name(k) == name)
-        if len(found) == 1:
-            return found[0]
-        if found:
-            msg = (
-                f"Cannot tell which event type {name!r} is in {self.name!r}: "
-                f"{', '.join(found[:5])} have that short name. Give one of these in full."
-            )
-            raise UnknownTypeError(msg)
-        msg = (
-            f"Cannot find the event type {name!r} in {self.name!r}. "
-            f"{near(name, map(short_name, known))}"
-        )
-        raise UnknownTypeError(msg)
+        return full_type(name, self.type_names(), self.name)
 
     # Reading
 
@@ -293,44 +244,18 @@ class History:
         StoreUnreadableError
             When it is collected, if the source can no longer be read.
         """
-        from polars.io.plugins import register_io_source
+        return self._reading.lazy()
 
-        return register_io_source(
-            self._io_source, schema=EVENTS.schema, validate_schema=False, is_pure=False
+    @property
+    def _reading(self) -> Reading:
+        return Reading(
+            self.source,
+            self.codec,
+            self.selection,
+            self.first_time,
+            self.last_time,
+            self.on_progress,
         )
-
-    def _io_source(
-        self,
-        with_columns: list[str] | None,
-        predicate: pl.Expr | None,
-        n_rows: int | None,
-        _batch_size: int | None,
-    ) -> Iterator[pl.DataFrame]:
-        wanted = list(EVENTS.names) if with_columns is None else with_columns
-        needed = {*wanted, *(predicate.meta.root_names() if predicate is not None else ())}
-        selection = self.selection
-        if n_rows is None:
-            selection = selection.meet(selection_of(predicate))
-        elif not self._is_timed:
-            selection = selection.meet(Selection(limit=n_rows))
-        left = n_rows
-        for frame in self._batches(needed or {"position"}, selection):
-            # Where Polars hands over both, the rows are counted before the condition.
-            found = frame if left is None else frame.head(left)
-            left = None if left is None else left - found.height
-            kept = found if predicate is None else found.filter(predicate)
-            yield kept.select(wanted)
-            if left == 0:
-                return
-
-    def _batches(self, columns: Collection[str], selection: Selection) -> Iterator[pl.DataFrame]:
-        needed = {*columns, "time"} if self._is_timed else columns
-        return self._read(raw_columns(needed), selection, lambda raw: self._decoded(raw, columns))
-
-    def _read(
-        self, raw: set[str], selection: Selection, use: Callable[[pl.DataFrame], T]
-    ) -> Iterator[T]:
-        return read_parts(self.source, selection, raw, use, self.on_progress)
 
     def events(self, *types: str) -> pl.DataFrame:
         """Return the events, with typed columns if they are of one type.
@@ -353,40 +278,14 @@ class History:
         if len(types) != 1:
             return chosen.scan().collect()
         name = self.full_type(types[0])
-        return chosen.events_by_type().get(name, pl.DataFrame(schema=_envelope_schema()))
+        return chosen.events_by_type().get(name, pl.DataFrame(schema=ENVELOPE_SCHEMA))
 
     def events_by_type(self) -> dict[str, pl.DataFrame]:
         """Return the typed columns of every type, as `events` does for one, in one reading.
 
         Keys are full type names in the order in which they first occur.
         """
-        reader, found = TypedReader(), dict[str, list[Piece]]()
-        columns = {*ENVELOPE, "data", "problem"}
-
-        def parsed(raw: pl.DataFrame) -> list[Piece]:
-            return reader.pieces(
-                self._decoded(raw, columns, checks=False), lambda: self._decoded(raw, columns)
-            )
-
-        for pieces in self._read(raw_columns({*columns, "time"}), self.selection, parsed):
-            for piece in pieces:
-                found.setdefault(piece.type, []).append(piece)
-        with ThreadPoolExecutor(THREADS) as pool:
-            frames = pool.map(joined, found.values())
-            return {name: _without_empty_problem(f) for name, f in zip(found, frames, strict=True)}
-
-    def _decoded(
-        self, raw: pl.DataFrame, columns: Collection[str], *, checks: bool = True
-    ) -> pl.DataFrame:
-        """Return the event table for raw rows, of the times that are selected."""
-        needed = {*columns, "time"} if self._is_timed else columns
-        first = self.source.first_schema_version
-        frame = decode(raw, needed, self.codec, first, checks=checks)
-        if self.first_time is not None:
-            frame = frame.filter(pl.col("time") >= self.first_time)
-        if self.last_time is not None:
-            frame = frame.filter(pl.col("time") <= self.last_time)
-        return frame.select(name for name in EVENTS.names if name in columns)
+        return self._reading.typed()
 
     def batches(self, columns: Collection[str] = EVENTS.names) -> Iterator[pl.DataFrame]:
         """Yield the events a frame at a time, in order, so that memory stays small.
@@ -401,7 +300,7 @@ class History:
         StoreUnreadableError
             If the source can no longer be read.
         """
-        yield from self._batches(columns, self.selection)
+        return self._reading.frames(columns)
 
     def state(self, position: int) -> bytes:
         """Return the stored bytes of one event's payload, as they lie in the source.
@@ -477,12 +376,3 @@ class History:
     def snapshots(self) -> pl.DataFrame:
         """Return the stored snapshots: `workbench.tables.SNAPSHOTS`."""
         return self.source.snapshots()
-
-
-def _without_empty_problem(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame without the column `problem` if no event of it has one."""
-    return frame.drop("problem") if frame["problem"].null_count() == frame.height else frame
-
-
-def _envelope_schema() -> pl.Schema:
-    return pl.Schema({name: EVENTS.schema[name] for name in ENVELOPE})

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from workbench.catalog import short_name
 from workbench.errors import HandlerError, ProjectionError, near
 from workbench.event import Event
-from workbench.history import ENVELOPE
 from workbench.payload.native import fields_of
 from workbench.projection import Projection
 from workbench.rows import Rows
+from workbench.scanning import ENVELOPE
 from workbench.sources import Selection
 from workbench.tables import FAILURES
 from workbench.trial import Trial

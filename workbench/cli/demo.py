@@ -69,9 +69,9 @@ class Step:
     is_keyed=False,
 )
 def demo(asked: Asked, port: int, *, no_serve: bool, no_open: bool) -> Answer:
-    """Look into the sample history of a shop, step by step, and serve its page.
+    """Look into a sample history, step by step, then open its page.
 
-    With --json it answers and ends, without a page.
+    With --json it ends after the findings, as with --no-serve.
     """
     from workbench.cli.serve import serving
     from workbench.samples import shop_path

@@ -25,7 +25,7 @@ MOST_BYTES = 64
     examples=["event shop.db 21036"],
 )
 def event(asked: Asked, position: int) -> Answer:
-    """Show one event: its place, its payload, and how it is stored."""
+    """Show one event, with its payload or its stored bytes."""
     history = asked.history()
     state = history.state(position)
     found = history.between(after=position - 1, upto=position).scan().collect()
@@ -75,7 +75,10 @@ def _show_event(screen: Screen, row: dict[str, Any], state: bytes) -> None:
     ],
 )
 def export(asked: Asked, out: Path, *, overwrite: bool) -> Answer:
-    """Write the events to OUT, which ends in .parquet, .csv, .ndjson or .arrow."""
+    """Write events to OUT: .parquet, .csv, .ndjson or .arrow.
+
+    OUT appears when it is whole. Payloads are JSON text; in a CSV file tags are too.
+    """
     from workbench.export import export as write
 
     history = asked.bar.watch(asked.history(), "exporting")

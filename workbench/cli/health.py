@@ -22,7 +22,11 @@ MOST_TYPES = 3
     "open", TARGET, *STORE, *NARROWING, *CHECK, examples=["open shop.db", "open shop.db --check"]
 )
 def open_(asked: Asked) -> Answer:
-    """Say what a store is and what it holds: types, streams, times, problems, receivers."""
+    """Say what a store is and what it holds, in short.
+
+    The kind of store, the application, events, positions, times, types and streams; how
+    many problems of which kind there are; and who follows it, how far.
+    """
     history = asked.history()
     found = asked.bar.watch(history, "counting types").types()
     streams = asked.bar.watch(history, "counting streams").streams().height
@@ -132,7 +136,11 @@ def _show_tables(screen: Screen, kinds: pl.DataFrame, receivers: pl.DataFrame, h
     examples=["problems shop.db", "problems shop.db --check-level error"],
 )
 def problems(asked: Asked) -> Answer:
-    """List what is wrong or odd: where, what was found, and what it means."""
+    """List what is wrong or odd, and what that means.
+
+    Gaps, rare types, snapshots and receivers are looked at only in a whole history, not in
+    one that is narrowed.
+    """
     import polars as pl
 
     found = asked.bar.watch(asked.history(), "checking").problems()

@@ -63,7 +63,7 @@ def with_short_types(frame: pl.DataFrame) -> pl.DataFrame:
 
 @command("types", TARGET, *STORE, *NARROWING, LIMIT, examples=["types shop.db --since 2026-01-01"])
 def types(asked: Asked) -> Answer:
-    """List the event types: how many, since when, in which schema versions."""
+    """List the event types, with counts, times and sizes."""
     found = asked.bar.watch(asked.history(), "counting types").types()
     return listed(asked, found, views.TYPES, "types", with_short_types(found))
 
@@ -72,7 +72,7 @@ def types(asked: Asked) -> Answer:
     "streams", TARGET, *STORE, *NARROWING, LIMIT, examples=["streams shop.db --type Refund.Issued"]
 )
 def streams(asked: Asked) -> Answer:
-    """List the streams: how many events each has, and from when to when."""
+    """List the streams, with counts and times."""
     found = asked.bar.watch(asked.history(), "counting streams").streams()
     return listed(asked, found, views.STREAMS, "streams")
 
@@ -87,7 +87,7 @@ def streams(asked: Asked) -> Answer:
     examples=["stream shop.db order-10001", "stream shop.db order-10001 --json"],
 )
 def stream(asked: Asked, stream_id: str) -> Answer:
-    """Show the events of one stream in order, with their payloads."""
+    """Show the events of one stream in order, with payloads."""
     import polars as pl
 
     history = asked.history().of_streams(stream_id)

@@ -66,8 +66,8 @@ def visible(text: str) -> str:
     --------
     >>> visible("a\x1b[31mb\n")
     'a\\x1b[31mb\\n'
-    >>> visible("Zo\u00eb [bold]")
-    'Zo\u00eb [bold]'
+    >>> visible("Zoë [bold]")
+    'Zoë [bold]'
     """
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 

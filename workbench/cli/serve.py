@@ -33,7 +33,10 @@ def serving(
     examples=["serve shop.db", "serve shop.db bank.db --port 8080 --no-open"],
 )
 def serve(asked: Asked, targets: tuple[str, ...], port: int, *, no_open: bool) -> Answer:
-    """Open a page on this machine that shows one or several stores."""
+    """Open a page on this machine that shows one or more stores.
+
+    It listens on 127.0.0.1 alone, until it is interrupted.
+    """
     found = [opened(target, asked.application, asked.compressor) for target in targets]
     names = [history.name for history in found]
     if len(set(names)) < len(names):

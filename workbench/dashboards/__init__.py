@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import warnings
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
 
@@ -58,6 +59,7 @@ def serve(
         raise WorkbenchError("Cannot serve: no history was given. Name at least one.")
     import panel as pn
     from bokeh.models import CustomJS
+    from bokeh.util.warnings import BokehUserWarning
 
     from workbench.dashboards.address import place_of
     from workbench.dashboards.answers import Answers
@@ -66,8 +68,10 @@ def serve(
 
     port = _free(port)
     pn.extension("tabulator", "plotly")
+    # Bokeh says so of every button that was not on the page from the beginning.
+    warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
     answers = {name: Answers(history) for name, history in histories.items()}
-
+    next(iter(answers.values())).prepare()
     title = f"{', '.join(answers)} · event workbench"
 
     def opened() -> Workbench:

@@ -47,6 +47,14 @@ class Answers:
         self._lock = Lock()
         self._readers = ThreadPoolExecutor(LONG_READINGS, thread_name_prefix="workbench-page")
 
+    def prepare(self) -> None:
+        """Begin to find what the overview shows, before anybody asks."""
+        import pandas as pd  # noqa: F401, what the first table and the first plot would wait for
+        import plotly.graph_objects as go  # noqa: F401
+
+        for ask in (self.facts, self.types, self.problems):
+            self._readers.submit(ask)
+
     async def soon(self, ask: Callable[[], T]) -> T:
         """Return `ask()`, run in a thread so that the page stays alive."""
         return await asyncio.to_thread(ask)

@@ -185,7 +185,11 @@ def _envelope(row: Mapping[str, Any]) -> str:
         ("Schema version", row["schema_version"]),
         ("Tags", ", ".join(row["tags"] or ()) or None),
     ]
-    shown = [(name, "<span class=muted>unknown</span>" if v is None else escaped(v)) for name, v in known if v is not None or name != "Tags"]
+    shown = [
+        (name, "<span class=muted>unknown</span>" if v is None else escaped(v))
+        for name, v in known
+        if v is not None or name != "Tags"
+    ]
     if row["partition"]:
         shown.append(("Partition", escaped(row["partition"])))
     return pairs(shown)

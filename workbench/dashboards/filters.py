@@ -32,9 +32,7 @@ class FilterForm:
         Called with the filters when a field has changed.
     """
 
-    def __init__(
-        self, answers: Answers, on_filters: Callable[[Filters], Awaitable[None]]
-    ) -> None:
+    def __init__(self, answers: Answers, on_filters: Callable[[Filters], Awaitable[None]]) -> None:
         self._answers = answers
         self._on_filters = on_filters
         self._filters = Filters()
@@ -57,12 +55,20 @@ class FilterForm:
             options={}, sizing_mode="stretch_width", margin=(0, 0, 6, 0), stylesheets=[style.CHECKS]
         )
         self._since = _field("From (UTC)", "2025-01-31")
-        self._until = _field("To (UTC)", "2025-01-31T12:00")
+        self._until = _field("To (UTC)", "2025-01-31")
         self._first = _field("From position", "1")
         self._last = _field("To position", "")
         self._message = text()
-        self._clear = button("Clear filters", self._clear_all)
-        for field in (self._text, self._stream, self._types, self._since, self._until, self._first, self._last):
+        self._clear = button("Clear filters", self._clear_all, align="start")
+        for field in (
+            self._text,
+            self._stream,
+            self._types,
+            self._since,
+            self._until,
+            self._first,
+            self._last,
+        ):
             field.param.watch(self._changed, "value")
         self._stream.param.watch(self._suggest, "value_input")
         self.view = pn.Column(
@@ -70,7 +76,8 @@ class FilterForm:
             self._stream,
             self._types_title,
             self._types,
-            _pair(self._since, self._until),
+            self._since,
+            self._until,
             _pair(self._first, self._last),
             self._message,
             self._clear,

@@ -14,7 +14,7 @@ from workbench.dashboards.address import SIZES
 from workbench.dashboards.event import EventPane
 from workbench.dashboards.filters import FilterForm
 from workbench.dashboards.markup import escaped, notice
-from workbench.dashboards.parts import Cell, Grid, button, failure, loading, shown_time, text
+from workbench.dashboards.parts import Cell, Grid, button, loading, shown_time, text
 from workbench.dashboards.queries import CancelledError, Filters
 from workbench.errors import RangeError, UnknownStreamError, UnknownTypeError
 
@@ -74,7 +74,10 @@ class Log:
         self._next = button("Next ›", self._to_next)
         self._last = button("Last »", self._to_last)
         self._size = pn.widgets.Select(
-            name="", options={f"{n} a page": n for n in SIZES}, width=104, margin=0,
+            name="",
+            options={f"{n} a page": n for n in SIZES},
+            width=104,
+            margin=0,
             stylesheets=[style.INPUT],
         )
         self._size.param.watch(self._resize, "value")
@@ -89,19 +92,36 @@ class Log:
         self._note = text(loading("Reading…"), margin=(0, 0, 6, 0))
         self._grid = Grid(CELLS, self._click)
         bar = pn.Row(
-            self._status, self._toggle, self._first, self._previous, self._next, self._last,
-            self._size, self._jump, stylesheets=[style.BAR, style.PAGER], margin=(0, 0, 6, 0),
+            self._status,
+            self._toggle,
+            self._first,
+            self._previous,
+            self._next,
+            self._last,
+            self._size,
+            self._jump,
+            stylesheets=[style.BAR, style.PAGER],
+            margin=(0, 0, 6, 0),
             sizing_mode="stretch_width",
         )
         main = pn.Column(
-            bar, self._note, self._stop, self._grid.view,
-            css_classes=["wb-list"], sizing_mode="stretch_width", margin=0,
+            bar,
+            self._note,
+            self._stop,
+            self._grid.view,
+            css_classes=["wb-list"],
+            sizing_mode="stretch_width",
+            margin=0,
             stylesheets=[style.BOX],
         )
         self._event.view.visible = False
         self.view = pn.Column(
-            self._form.view, main, self._event.view,
-            sizing_mode="stretch_width", margin=(10, 0, 0, 0), stylesheets=[style.LOG],
+            self._form.view,
+            main,
+            self._event.view,
+            sizing_mode="stretch_width",
+            margin=(10, 0, 0, 0),
+            stylesheets=[style.LOG],
         )
 
     async def show(self, place: Place) -> None:
@@ -116,9 +136,7 @@ class Log:
         self._mark_open(place)
         self._form.show(place.filters)
         self._size.value = place.size
-        await asyncio.gather(
-            self._show_listing(place), self._event.show(place), self._form.load()
-        )
+        await asyncio.gather(self._show_listing(place), self._event.show(place), self._form.load())
 
     def _mark_open(self, place: Place) -> None:
         self._event.view.visible = place.event is not None
@@ -127,7 +145,7 @@ class Log:
         # What an event holds stands beside the table then, which needs the room.
         self._grid.leave_out(*(() if place.event is None else ("preview",)))
         if self._listing is not None:
-            self._grid.choose(self._listing.rows["position"].index_of(place.event))
+            self._grid.choose(_row_of(self._listing, place))
 
     async def _show_listing(self, place: Place) -> None:
         head = await self._answers.soon(self._answers.history.source.head)
@@ -199,9 +217,7 @@ class Log:
             self._say(_nothing(place, listing))
         else:
             self._note.visible = False
-            self._grid.show(
-                _rows(listing.rows), chosen=listing.rows["position"].index_of(place.event)
-            )
+            self._grid.show(_rows(listing.rows), chosen=_row_of(listing, place))
         self._status.object = _status(listing)
         self._first.disabled = self._previous.disabled = listing.previous is None
         self._next.disabled = self._last.disabled = listing.next is None
@@ -212,6 +228,8 @@ class Log:
         self._stop.visible = False
         self._note.param.update(object=html, visible=True)
         self._status.object = ""
+        for pager in (self._first, self._previous, self._next, self._last):
+            pager.disabled = True
 
     # What a person does
 
@@ -251,9 +269,7 @@ class Log:
     def _last_start(self, place: Place) -> int | None:
         filters = place.filters
         found = self._answers.found(filters) if filters.reads_payloads else None
-        return queries.previous_start(
-            self._answers.history, filters, size=place.size, found=found
-        )
+        return queries.previous_start(self._answers.history, filters, size=place.size, found=found)
 
     async def _to_position(self, event: Any) -> None:  # noqa: ANN401, Panel's event
         digits = "".join(c for c in event.new if c.isdecimal())
@@ -272,6 +288,10 @@ class Log:
     def _toggle_filters(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         classes = set(self.view.css_classes) ^ {"wb-filtering"}
         self.view.css_classes = sorted(classes)
+
+
+def _row_of(listing: _Listing, place: Place) -> int | None:
+    return None if place.event is None else listing.rows["position"].index_of(place.event)
 
 
 def _rows(rows: pl.DataFrame) -> pl.DataFrame:

@@ -156,9 +156,7 @@ def pairs(rows: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in rows)}</dl>"
 
 
-def notice(
-    title: str, text: str = "", *, kind: str = "empty"
-) -> str:
+def notice(title: str, text: str = "", *, kind: str = "empty") -> str:
     """Return a message that stands where there is nothing to show, or that warns."""
     role = "alert" if kind == "error" else "status"
     body = f"<p>{escaped(text)}</p>" if text else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,30 @@ if TYPE_CHECKING:
 
 CHART_HEIGHT = 230
 TABLE_HEIGHT = 320
+
+_LAYOUT = {
+    "showlegend": False,
+    "hovermode": "x",
+    "height": CHART_HEIGHT,
+    "margin": {"l": 46, "r": 10, "t": 10, "b": 26},
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "font": {"size": 11},
+    "hoverlabel": {
+        "bgcolor": "#2b3138",
+        "bordercolor": "#2b3138",
+        "font": {"color": "#f1f3f5", "size": 12},
+        "align": "left",
+    },
+    "xaxis": {"showgrid": False, "type": "date", "fixedrange": True},
+    "yaxis": {
+        "gridcolor": "rgba(128,128,128,0.18)",
+        "zeroline": False,
+        "fixedrange": True,
+        "nticks": 5,
+        "rangemode": "tozero",
+    },
+}
 
 TYPE_CELLS = (
     Cell("name", "Type", 150, grow=3, css="wb-go"),
@@ -87,7 +112,7 @@ class Overview:
             config={"displayModeBar": False, "responsive": True},
             visible=False,
         )
-        self._chart.param.watch(self._open_bar, "click_data")
+        self._chart.param.watch(self._open_window, "click_data")
         self._chart_title = text(width=84, sizing_mode="fixed")
         self._chart_note = text(loading("Counting…", tall=True))
         self._window.visible = False
@@ -96,7 +121,9 @@ class Overview:
             Grid(PROBLEM_CELLS, self._open_problem, sortable=True, most_height=TABLE_HEIGHT)
         )
         self._streams = _Section(Grid(STREAM_CELLS, self._open_stream, sortable=True))
-        title = pn.Row(self._chart_title, self._window, stylesheets=[style.BAR], margin=(12, 0, 6, 0))
+        title = pn.Row(
+            self._chart_title, self._window, stylesheets=[style.BAR], margin=(12, 0, 6, 0)
+        )
         self.view = pn.Column(
             self._head,
             title,
@@ -176,18 +203,14 @@ class Overview:
         if self._place is not None and event.new != self._every:
             await self._on_place(self._place.to(every=event.new))
 
-    async def _open_bar(self, event: Any) -> None:  # noqa: ANN401, Panel's event
+    async def _open_window(self, event: Any) -> None:  # noqa: ANN401, Panel's event
         if not event.new or self._place is None:
             return
-        point = event.new["points"][0]
-        self._chart.click_data = None
-        shown = _order(self._frames["rate"])
-        begin = datetime.fromisoformat(str(point["x"])).replace(tzinfo=UTC)
-        named = [name for name in shown if name != OTHER]
-        filters = summary.behind_bar(
-            self._frames["types"], named, shown[point["curveNumber"]], begin, EVERY[self._every]
+        self._chart.click_data = None  # so that the same window can be clicked again
+        moment = datetime.fromisoformat(str(event.new["points"][0]["x"])).replace(tzinfo=UTC)
+        await self._on_place(
+            self._place.filtered(summary.behind_window(moment, EVERY[self._every]))
         )
-        await self._on_place(self._place.filtered(filters))
 
     # Tables
 
@@ -247,49 +270,52 @@ class _Section:
 
 
 def figure(rate: pl.DataFrame, every: str) -> go.Figure:
-    """Return activity as stacked bars, one trace for each type in the order of `frequent`.
+    """Return activity as stacked steps, one for each type in the order of `frequent`.
 
     Parameters
     ----------
     rate
         `workbench.tables.RATE`, as `summary.activity` returns it.
     every
-        The window's length, one of `summary.EVERY`.
+        The window's length, one of the values of `summary.EVERY`.
+
+    Notes
+    -----
+    Thousands of bars take a browser seconds; eleven steps look the same and take none.
     """
     import plotly.graph_objects as go
 
+    steps = summary.steps(rate, every)
+    middles = steps["time"].dt.strftime("%Y-%m-%d %H:%M:%S").to_list()
     chart = go.Figure()
     for name, colour in _coloured(rate).items():
-        rows = rate.filter(pl.col("by") == name)
-        ends = rows["time"].dt.offset_by(every)
-        chart.add_bar(
-            x=rows["time"].dt.strftime("%Y-%m-%d %H:%M:%S").to_list(),
-            y=rows["count"].to_list(),
-            width=(ends - rows["time"]).dt.total_milliseconds().to_list(),
-            offset=0,
-            name=_label(name),
-            marker={"color": colour, "line": {"width": 0}},
-            hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{fullData.name}: %{y:,}<extra></extra>",
+        chart.add_scatter(
+            x=middles,
+            y=steps[name].to_list(),
+            mode="lines",
+            line={"shape": "hvh", "width": 0},
+            fillcolor=colour,
+            stackgroup="events",
+            hoverinfo="skip",
         )
-    grid = "rgba(128,128,128,0.18)"
-    chart.update_layout(
-        barmode="stack",
-        showlegend=False,
-        height=CHART_HEIGHT,
-        margin={"l": 46, "r": 10, "t": 10, "b": 26},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 11},
-        hoverlabel={"font": {"size": 12}},
-        xaxis={"showgrid": False, "type": "date", "fixedrange": True},
-        yaxis={"gridcolor": grid, "zeroline": False, "fixedrange": True, "nticks": 5},
+    said = summary.said(rate, every)
+    chart.add_scatter(
+        x=said["time"].dt.strftime("%Y-%m-%d %H:%M:%S").to_list(),
+        y=said["count"].to_list(),
+        mode="markers",
+        marker={"opacity": 0},
+        customdata=[_lines(text) for text in said["said"]],
+        hovertemplate="%{customdata}<extra></extra>",
     )
+    chart.update_layout(_LAYOUT)
+    if len(middles) > 1:
+        chart.update_xaxes(range=[middles[0], middles[-1]])
     return chart
 
 
-def _label(name: str) -> str:
-    """Return a name that Plotly shows as it is: it takes some tags for markup, and $ for maths."""
-    return escaped(name).replace("$", "&#36;")
+def _lines(text: str) -> str:
+    """Return text that Plotly shows as it is: it takes some tags for markup, and $ for maths."""
+    return html.escape(text, quote=False).replace("$", "&#36;").replace("\n", "<br>")
 
 
 def _order(rate: pl.DataFrame) -> list[str]:
@@ -299,7 +325,10 @@ def _order(rate: pl.DataFrame) -> list[str]:
 
 def _coloured(rate: pl.DataFrame) -> dict[str, str]:
     names = _order(rate)
-    colours = [style.OTHER_COLOUR if n == OTHER else c for n, c in zip(names, (*style.PALETTE, ""), strict=False)]
+    colours = [
+        style.OTHER_COLOUR if n == OTHER else c
+        for n, c in zip(names, (*style.PALETTE, ""), strict=False)
+    ]
     return dict(zip(names, colours, strict=True))
 
 
@@ -350,7 +379,11 @@ def _type_rows(types: pl.DataFrame) -> pl.DataFrame:
 
 def _problem_rows(problems: pl.DataFrame) -> pl.DataFrame:
     first, last = pl.col("first_position"), pl.col("last_position")
-    span = pl.when(first == last).then(first.cast(pl.String)).otherwise(pl.format("{}–{}", first, last))
+    span = (
+        pl.when(first == last)
+        .then(first.cast(pl.String))
+        .otherwise(pl.format("{}–{}", first, last))
+    )
     return problems.select(
         "severity",
         "kind",

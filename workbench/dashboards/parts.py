@@ -159,7 +159,9 @@ def text(html: str = "", *, sheet: str = style.TEXT, **options: Any) -> pn.pane.
     return pn.pane.HTML(html, stylesheets=[sheet], **options)
 
 
-def button(name: str, on_click: Callable[[Any], Any], *, look: str = "", **options: Any) -> pn.widgets.Button:  # noqa: ANN401
+def button(
+    name: str, on_click: Callable[[Any], Any], *, look: str = "", **options: Any
+) -> pn.widgets.Button:  # noqa: ANN401
     """Return a button; `look` is 'link' or 'tab', by default that of a button."""
     options = {"margin": 0, "align": "center", **options}
     found = pn.widgets.Button(

@@ -272,9 +272,9 @@ def _slice(
         return LISTING.frame()
     # Which events match is known, so neither time nor payload is looked at again.
     around = narrowed(history, replace(filters, since=None, until=None, text=None))
-    far = (chosen.diff() > _FAR).fill_null(value=False).cum_sum()
-    runs = chosen.to_frame().group_by(far, maintain_order=True).agg("position")["position"]
-    return pl.concat([_rows_at(around, run) for run in runs])
+    run = (pl.col("position").diff() > _FAR).fill_null(value=False).cum_sum().alias("run")
+    runs = chosen.to_frame().group_by(run, maintain_order=True).agg("position")["position"]
+    return pl.concat([_rows_at(around, positions) for positions in runs])
 
 
 def _rows_at(history: History, positions: pl.Series) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from workbench.dashboards.address import Place, place_of, query_of
 from workbench.dashboards.log import Log
 from workbench.dashboards.overview import Overview
 from workbench.dashboards.parts import button, failure, text
+from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +97,8 @@ class Workbench(pn.viewable.Viewer):  # type: ignore[misc]
         try:
             await page.show(place)
         except Exception as error:  # noqa: BLE001, the last stop before a page that says nothing
-            _LOG.warning("Cannot show %s", place, exc_info=error)
+            expected = isinstance(error, (WorkbenchError, OSError))
+            _LOG.warning("%s: %s", query_of(place), error, exc_info=None if expected else error)
             self._failed.object = failure(error)
             self._failed.visible = self._retry.visible = True
             return

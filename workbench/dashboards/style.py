@@ -184,7 +184,9 @@ label, .bk-input-group > label { font-size: 11px; color: var(--wb-muted); margin
   border: 1px solid var(--wb-edge); background-color: var(--wb-surface); color: var(--wb-text); }
 .bk-input::placeholder { color: var(--wb-muted); opacity: .75; }
 .bk-input:focus { border-color: var(--wb-link); box-shadow: 0 0 0 1px var(--wb-link); outline: none; }
-select.bk-input { padding-right: 24px; }
+select.bk-input { appearance: auto; background-image: none; padding: 0 4px; }
+.bk-menu > *, .bk-menu .bk-menu-item { color: var(--wb-text); font-size: 12px; overflow-wrap: anywhere; }
+.bk-menu > .bk-active, .bk-menu > :hover { background: var(--wb-chosen) !important; color: var(--wb-text) !important; }
 .bk-menu, .bk-autocomplete-menu { background: var(--wb-surface); color: var(--wb-text);
   border: 1px solid var(--wb-line); }
 """
@@ -195,11 +197,11 @@ CHECKS: Final = (
 :host { max-height: 236px; overflow-y: auto; overflow-x: hidden; border: 1px solid var(--wb-edge);
   border-radius: 4px; background: var(--wb-surface); }
 .bk-input-group { padding: 3px 6px; }
-.bk-input-group > label { display: flex; flex-wrap: nowrap; align-items: center; gap: 6px; font-size: 12px; line-height: 20px;
+.bk-input-group > label { display: flex; flex-wrap: nowrap; align-items: flex-start; gap: 5px; font-size: 12px; padding: 1px 0;
   color: var(--wb-text); cursor: pointer; margin: 0; }
 .bk-input-group > label:hover { background: var(--wb-raised); }
-.bk-input-group > label > input { accent-color: var(--wb-link); margin: 0 6px 0 0; flex: none; vertical-align: middle; position: static; top: 0; }
-.bk-input-group > label > span { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.bk-input-group > label > input { accent-color: var(--wb-link); margin: 0; flex: none; position: relative; top: 2.5px; }
+.bk-input-group > label > span { overflow-wrap: anywhere; line-height: 18px; }
 """
 )
 
@@ -256,7 +258,8 @@ PLOT: Final = """
 :host { background: var(--wb-surface); border: 1px solid var(--wb-line); border-radius: 4px; min-width: 0; }
 .xtick text, .ytick text { fill: var(--wb-muted) !important; }
 .legend text { fill: var(--wb-text) !important; }
-.nsewdrag { cursor: pointer; }
+.nsewdrag { cursor: pointer !important; }
+.axistext { display: none; }
 """
 
 LOST: Final = 'document.getElementById("wb-lost").style.display = "block"'

@@ -21,6 +21,12 @@ OTHER = "other types"
 MOST_TYPES = 10  # that have a colour of their own
 MOST_WINDOWS = 1_000  # bars beside each other
 EVERY = {"hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}
+_NAMED = {
+    "1h": "%Y-%m-%d %H:00 UTC",
+    "1d": "%a %Y-%m-%d",
+    "1w": "week of %Y-%m-%d",
+    "1mo": "%B %Y",
+}
 _HOURS = {"hour": 1, "day": 24, "week": 7 * 24, "month": 30 * 24}
 
 
@@ -102,7 +108,9 @@ def frequent(rate: pl.DataFrame, *, most: int = MOST_TYPES) -> list[str]:
 
     One type more than `most` stands by itself too: a group of one would hide its name.
     """
-    counts = rate.group_by("by").agg(pl.col("count").sum()).sort("count", "by", descending=[True, False])
+    counts = (
+        rate.group_by("by").agg(pl.col("count").sum()).sort("count", "by", descending=[True, False])
+    )
     names = counts["by"].to_list()
     return names if len(names) <= most + 1 else names[:most]
 
@@ -112,25 +120,76 @@ def longest(streams: pl.DataFrame, *, most: int = 12) -> pl.DataFrame:
     return streams.sort("events", "first_position", descending=[True, False]).head(most)
 
 
-def behind_bar(
-    types: pl.DataFrame, shown: list[str], by: str, begin: datetime, every: str
-) -> Filters:
-    """Return the filters for the events of one bar of the activity.
+def steps(rate: pl.DataFrame, every: str) -> pl.DataFrame:
+    """Return activity as it is drawn in steps: one column for each type, 0 where it has none.
 
     Parameters
     ----------
-    types
-        `workbench.tables.TYPES`, to find the types that a short name stands for.
-    shown
-        The short names that stand by themselves.
-    by, begin, every
-        Which bar: its short name or `OTHER`, where its window begins, and how long it is.
+    rate
+        `workbench.tables.RATE`, as `activity` returns it.
+    every
+        The window's length, one of the values of `EVERY`.
+
+    Returns
+    -------
+    polars.DataFrame
+        `time`, the middle of a window, ascending; and for each type Int64 events. Windows
+        without any event are there only beside one that has some.
     """
-    chosen = ~pl.col("short_name").is_in(shown) if by == OTHER else pl.col("short_name") == by
-    end = pl.select(pl.lit(begin).dt.offset_by(every).dt.offset_by("-1us")).item()
-    return Filters(
-        types=tuple(types.filter(chosen)["type"]), since=begin.isoformat(), until=end.isoformat()
+    begin = pl.col("time")
+    wide = rate.pivot("by", index="time", values="count")
+    beside = [begin.dt.offset_by(f"-{every}"), begin, begin.dt.offset_by(every)]
+    windows = pl.concat([wide.select(edge) for edge in beside]).unique().sort("time")
+    middle = begin + (begin.dt.offset_by(every) - begin) / 2
+    return (
+        windows.join(wide, on="time", how="left", maintain_order="left")
+        .with_columns(pl.exclude("time").fill_null(0), middle)
+        .sort("time")
     )
+
+
+def said(rate: pl.DataFrame, every: str, *, most: int = 6) -> pl.DataFrame:
+    """Return what is said of each window: how many events, and of which types the most are.
+
+    Parameters
+    ----------
+    rate
+        `workbench.tables.RATE`, as `activity` returns it.
+    every
+        The window's length, one of the values of `EVERY`.
+    most
+        How many types are named.
+
+    Returns
+    -------
+    polars.DataFrame
+        `time`, the middle of a window with events, ascending; `count` Int64; `said` String.
+    """
+    begin = pl.col("time")
+    line = pl.format("{}: {}", "by", "count").sort_by("count", descending=True)
+    more = pl.when(pl.len() > most).then(pl.lit("\n…")).otherwise(pl.lit(""))
+    named = line.head(most).str.join("\n")
+    windows = rate.group_by("time").agg(
+        named.alias("lines"), more.alias("more"), pl.col("count").sum()
+    )
+    return windows.sort("time").select(
+        (begin + (begin.dt.offset_by(every) - begin) / 2).alias("time"),
+        "count",
+        pl.format(
+            "{}: {} events\n{}{}", begin.dt.strftime(_NAMED[every]), "count", "lines", "more"
+        ).alias("said"),
+    )
+
+
+def behind_window(moment: datetime, every: str) -> Filters:
+    """Return the filters for the events of the window of activity that `moment` is in."""
+    begin = pl.lit(moment).dt.truncate(every)
+    end = begin.dt.offset_by(every).dt.offset_by("-1us")
+    form = "%Y-%m-%dT%H:%M:%S%.6f" if every == EVERY["hour"] else "%Y-%m-%d"
+    since, until = pl.select(
+        begin.dt.strftime(form).alias("since"), end.dt.strftime(form).alias("until")
+    ).row(0)
+    return Filters(since=since, until=until)
 
 
 def behind_problem(problem: Mapping[str, Any]) -> Filters:

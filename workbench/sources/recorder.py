@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.sources.base import Part
 
 PAGE = 5_000
+LARGEST = 2**63
 
 
 @runtime_checkable
@@ -96,6 +97,8 @@ class RecorderSource:
 
     def state(self, position: int) -> bytes | None:
         """The stored bytes of one event."""
+        if not 0 <= position < LARGEST:
+            return None
         found = self.recorder.select_notifications(position, 1, position)
         return bytes(found[0].state) if found else None
 
@@ -113,11 +116,14 @@ class RecorderSource:
         yield self._pages(selection, columns)
 
     def _pages(self, selection: Selection, columns: Collection[str]) -> Iterator[Part]:
+        if selection.after is not None and selection.after >= LARGEST:
+            return
         after, left = selection.after, selection.limit
+        upto = None if selection.upto is None else min(selection.upto, LARGEST - 1)
         topics = () if selection.types is None else tuple(sorted(selection.types))
         while not selection.is_empty and left != 0:
             page = self.recorder.select_notifications(
-                after, PAGE, selection.upto, topics, inclusive_of_start=after is None
+                after, PAGE, upto, topics, inclusive_of_start=after is None
             )
             if not page:
                 return

@@ -191,7 +191,11 @@ class SQLiteFile:
         except (sqlite3.Error, ADBCError) as error:
             raise self.error(str(error)) from error
         except OSError as error:
-            raise _unreadable(self.path, error) from error
+            # While rows come in, the driver's errors are of this kind, without a number.
+            no_number = error.errno is None
+            raise (
+                self.error(str(error)) if no_number else _unreadable(self.path, error)
+            ) from error
 
     def error(self, found: str) -> StoreUnreadableError:
         """Return the error for what the database said."""

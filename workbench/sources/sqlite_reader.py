@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from workbench.sources.sqlite_file import SQLiteFile
 
 ROWS_A_PART = 65_536
-WIDEST_RANGE = 2**24
+WIDEST_RANGE = 2**20  # all of its numbers may be taken, and then it is one frame
+ONE_BATCH = 2**30  # rows: the driver takes a column's type from the first batch alone
 
 
 class Width:
@@ -58,7 +59,7 @@ class Reader:
 
     def _query(self, sql: str) -> pl.DataFrame:
         with self._file.translated(), self._connection().cursor() as cursor:
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(ROWS_A_PART)})
+            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(ONE_BATCH)})
             cursor.execute(sql)
             frame = pl.from_arrow(cursor.fetch_arrow_table())
         if not isinstance(frame, pl.DataFrame):
@@ -93,11 +94,11 @@ def part_of(reader: Reader, sql: str, columns: Collection[str], width: Width) ->
     def read() -> pl.DataFrame:
         frame = reader.fetch(sql)
         width.saw(frame.height)
-        return frame.select(
-            _conformed(frame[name]) if name in frame.columns else _CONSTANT[name]
-            for name in RAW_SCHEMA
-            if name in frame.columns or name in columns
-        )
+        stored = [_conformed(series) for series in frame]
+        absent = set(columns) - set(frame.columns)
+        constant = [_CONSTANT[name] for name in absent]
+        found = frame.with_columns(*stored, *constant)
+        return found.select(name for name in RAW_SCHEMA if name in columns)
 
     return read
 
@@ -114,4 +115,6 @@ def _conformed(series: pl.Series) -> pl.Series:
     wanted = RAW_SCHEMA[series.name]
     if series.dtype == pl.Binary and wanted == pl.String:
         return as_text(series, "replace")
+    if series.null_count() == series.len():  # then the driver knows no type
+        return pl.repeat(None, series.len(), dtype=wanted, eager=True).alias(series.name)
     return series.cast(wanted)

@@ -1,0 +1,113 @@
+"""The structure of the package: what is public, what imports what, and what is loaded."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+import pytest
+
+import workbench
+from workbench import errors, tables
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(
+    module.name
+    for module in walk_packages(workbench.__path__, "workbench.")
+    if not module.name.endswith("__main__")
+)
+HEAVY = ("panel", "bokeh", "plotly", "pandas", "param", "eventsourcing", "jupyterlab", "pyarrow")
+
+
+def _documented():
+    """Yield every public function, class and method that is defined in the package."""
+    for name in MODULES:
+        if ".samples.release_" in name:
+            continue
+        for of, thing in vars(import_module(name)).items():
+            if of.startswith("_") or getattr(thing, "__module__", None) != name:
+                continue
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                yield pytest.param(thing, id=f"{name}:{of}")
+
+
+def test_exported_names_are_all():
+    """The public names are exactly those of `__all__`, sorted."""
+    public = [name for name in vars(workbench) if not name.startswith("_")]
+    classes_and_functions = {n for n in public if not inspect.ismodule(getattr(workbench, n))}
+    assert classes_and_functions == set(workbench.__all__)
+    assert workbench.__all__ == sorted(workbench.__all__)
+
+
+@pytest.mark.parametrize("thing", list(_documented()))
+def test_public_thing_has_a_docstring(thing):
+    """Everything public says in its first line what it is or what comes back."""
+    assert inspect.getdoc(thing)
+
+
+def test_error_tree_is_drawn():
+    """The tree in the docstring of errors.py has every class, with its builtin and its parent."""
+    drawn = re.findall(r"(\w+Error)(?: \((\w+)\))?  ", errors.__doc__)
+    defined = {
+        name: thing
+        for name, thing in vars(errors).items()
+        if inspect.isclass(thing) and issubclass(thing, errors.WorkbenchError)
+    }
+    assert {name for name, _ in drawn} | {"WorkbenchError"} == set(defined)
+    for name, builtin in drawn:
+        assert not builtin or issubclass(defined[name], getattr(builtins, builtin))
+
+
+@pytest.mark.parametrize("name", [t.name for t in tables.ALL])
+def test_spec_makes_an_empty_frame_of_its_schema(name):
+    """A spec's empty frame has its schema."""
+    (table,) = [t for t in tables.ALL if t.name == name]
+    assert table.misfits(table.frame()) == []
+
+
+@pytest.mark.slow
+def test_imports_point_one_way():
+    """import-linter finds no import against the layers, Panel only in the dashboards."""
+    found = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports; lint_imports()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "0 broken" in found.stdout
+
+
+def test_import_is_light():
+    """`import workbench` loads none of the packages that take long to load."""
+    code = f"import sys, workbench; print([m for m in {HEAVY} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_no_module_is_too_long():
+    """A module past 400 lines is two things."""
+    long = [
+        f"{path.name}: {lines}"
+        for path in (ROOT / "workbench").rglob("*.py")
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    ]
+    assert long == []
+
+
+def test_top_level_is_what_was_agreed():
+    """The checkout holds the agreed names and dotfiles, and nothing else."""
+    agreed = {
+        *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"),
+        *("workbench", "notebooks", "tests", "data", "binder"),
+    }
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert {name.split("/")[0] for name in tracked if not name.startswith(".")} == agreed

@@ -1,0 +1,126 @@
+"""The event table of a selection: as frames in turn, as a LazyFrame, and typed by event type."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from workbench.payload.decode import decode, raw_columns
+from workbench.payload.typed import Piece, TypedReader, joined
+from workbench.pushdown import selection_of
+from workbench.reading import THREADS, read_parts
+from workbench.sources import Selection
+from workbench.tables import EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from datetime import datetime
+
+    from workbench.payload.codec import Codec
+    from workbench.reading import Progress
+    from workbench.sources import Source
+
+ENVELOPE = ("position", "partition", "stream", "version", "type", "schema_version", "time")
+"""The columns that stand before an event's typed fields."""
+ENVELOPE_SCHEMA = pl.Schema([(name, EVENTS.schema[name]) for name in ENVELOPE])
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read of a source, and how its payloads are encoded."""
+
+    source: Source
+    codec: Codec
+    selection: Selection
+    first_time: datetime | None
+    last_time: datetime | None
+    on_progress: Callable[[Progress], None] | None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether times are selected, which are known only after decoding."""
+        return self.first_time is not None or self.last_time is not None
+
+    def frames(
+        self, columns: Collection[str], narrowed: Selection | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Yield columns of `workbench.tables.EVENTS`, a frame a part, in order of position."""
+        needed = {*columns, "time"} if self.is_timed else columns
+        return read_parts(
+            self.source,
+            self.selection if narrowed is None else self.selection.meet(narrowed),
+            raw_columns(needed),
+            lambda raw: self._decoded(raw, columns),
+            self.on_progress,
+        )
+
+    def _decoded(
+        self, raw: pl.DataFrame, columns: Collection[str], *, checks: bool = True
+    ) -> pl.DataFrame:
+        """Return the event table for raw rows, of the times that are selected."""
+        needed = {*columns, "time"} if self.is_timed else columns
+        first = self.source.first_schema_version
+        frame = decode(raw, needed, self.codec, first, checks=checks)
+        if self.first_time is not None:
+            frame = frame.filter(pl.col("time") >= self.first_time)
+        if self.last_time is not None:
+            frame = frame.filter(pl.col("time") <= self.last_time)
+        return frame.select(name for name in EVENTS.names if name in columns)
+
+    def lazy(self) -> pl.LazyFrame:
+        """Return the event table as a LazyFrame, through a Polars IO plugin."""
+        from polars.io.plugins import register_io_source
+
+        return register_io_source(
+            self._io_source, schema=EVENTS.schema, validate_schema=False, is_pure=False
+        )
+
+    def _io_source(
+        self,
+        with_columns: list[str] | None,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+        _batch_size: int | None,
+    ) -> Iterator[pl.DataFrame]:
+        wanted = list(EVENTS.names) if with_columns is None else with_columns
+        needed = {*wanted, *(predicate.meta.root_names() if predicate is not None else ())}
+        narrowed = Selection()
+        if n_rows is None:
+            narrowed = selection_of(predicate)
+        elif not self.is_timed:
+            narrowed = Selection(limit=n_rows)
+        left = n_rows
+        for frame in self.frames(needed or {"position"}, narrowed):
+            # Where Polars hands over both, the rows are counted before the condition.
+            found = frame if left is None else frame.head(left)
+            left = None if left is None else left - found.height
+            kept = found if predicate is None else found.filter(predicate)
+            yield kept.select(wanted)
+            if left == 0:
+                return
+
+    def typed(self) -> dict[str, pl.DataFrame]:
+        """Return the typed columns of every type, by its name, in one reading."""
+        reader, found = TypedReader(), dict[str, list[Piece]]()
+        columns = {*ENVELOPE, "data", "problem"}
+
+        def parsed(raw: pl.DataFrame) -> list[Piece]:
+            return reader.pieces(
+                self._decoded(raw, columns, checks=False), lambda: self._decoded(raw, columns)
+            )
+
+        needed = raw_columns(columns)
+        for pieces in read_parts(self.source, self.selection, needed, parsed, self.on_progress):
+            for piece in pieces:
+                found.setdefault(piece.type, []).append(piece)
+        with ThreadPoolExecutor(THREADS) as pool:
+            frames = pool.map(joined, found.values())
+            return {name: _without_empty_problem(f) for name, f in zip(found, frames, strict=True)}
+
+
+def _without_empty_problem(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame without the column `problem` if no event of it has one."""
+    return frame.drop("problem") if frame["problem"].null_count() == frame.height else frame
