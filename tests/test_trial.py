@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-
 from stores import BEGIN, Row, state_of, write_native
+
 from workbench import Projection, errors, handles, open_history, replay, table
 from workbench.tables import CHANGES, FAILURES
 
