@@ -799,7 +799,8 @@ def test_page_is_served_until_it_is_interrupted(store):
     """The real page answers at the address that was printed, and Ctrl-C ends it."""
     command = [sys.executable, "-m", "workbench", "serve", str(store), "--port", "0", "--no-open"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
-        address = next(line for line in it.stdout if line.startswith("http"))
+        address = next((line for line in it.stdout if line.startswith("http")), None)
+        assert address, it.stderr.read()
         with urllib.request.urlopen(address.strip()) as response:
             assert response.status == 200
         it.send_signal(signal.SIGINT)

@@ -217,7 +217,12 @@ class History:
         """Return all event types of the source, whatever the history is narrowed to."""
         return self._types.upto(
             self.source.head(),
-            lambda after: History(self.source, self.codec, Selection(after=after)).scan(),
+            lambda after: self._whole(after).scan(),
+        )
+
+    def _whole(self, after: int | None) -> History:
+        return History(
+            self.source, self.codec, Selection(after=after), on_progress=self.on_progress
         )
 
     def full_type(self, name: str) -> str:

@@ -36,7 +36,11 @@ def moment_of(moment: datetime | date | str, *, end_of_day: bool = False) -> dat
     if not isinstance(moment, datetime):
         time = datetime.max.time() if end_of_day else datetime.min.time()
         moment = datetime.combine(moment, time)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        msg = f"Cannot use {str(moment)!r} as a time: in UTC its year is not within 1 to 9999."
+        raise RangeError(msg) from error
 
 
 def _parsed(text: str) -> datetime | date:

@@ -110,12 +110,12 @@ class _Run:
                 rows.settle()
 
     def _process(self, known: list[Any], text: str | None, wrong: str | None) -> None:
-        event = Event._make((*known, {} if text is None else fields_of(text)))
+        event = Event._make((*known, {}))
         self.events += 1
         handler = self._handlers[event.type]
         marks = [rows.begin(event) for rows in self.rows.values()]
         try:
-            _check_decoded(text, wrong)
+            event.data.update(_fields(text, wrong))
             handler(event)
         except Exception as error:
             for rows, mark in zip(self.rows.values(), marks, strict=True):
@@ -149,10 +149,11 @@ def _handlers(projection: type[Projection], types: frozenset[str], name: str) ->
     return found
 
 
-def _check_decoded(text: str | None, wrong: str | None) -> None:
+def _fields(text: str | None, wrong: str | None) -> dict[str, Any]:
     if text is None:
         msg = f"the payload cannot be decoded: {wrong}"
         raise ValueError(msg)
+    return fields_of(text)
 
 
 def _stopped(event: Event, handler: str, error: Exception) -> WorkbenchError:

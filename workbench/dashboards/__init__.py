@@ -26,10 +26,6 @@ __all__ = ["page", "serve"]
 ADDRESS = "127.0.0.1"
 
 
-class PortTakenError(WorkbenchError, OSError):
-    """A port on which another program already listens."""
-
-
 def serve(
     histories: Mapping[str, History],
     *,
@@ -57,16 +53,18 @@ def serve(
     """
     if not histories:
         raise WorkbenchError("Cannot serve: no history was given. Name at least one.")
+    port = _free(port)
+
     import panel as pn
+    from bokeh.io import curdoc
     from bokeh.models import CustomJS
     from bokeh.util.warnings import BokehUserWarning
 
     from workbench.dashboards.address import place_of
     from workbench.dashboards.answers import Answers
     from workbench.dashboards.shell import Workbench
-    from workbench.dashboards.style import HTML, LOST
+    from workbench.dashboards.style import LOST, asset
 
-    port = _free(port)
     pn.extension("tabulator", "plotly")
     # Bokeh says so of every button that was not on the page from the beginning.
     warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
@@ -78,11 +76,12 @@ def serve(
         location = pn.state.location
         workbench = Workbench(answers, place_of(location.search if location else ""))
         pn.state.onload(workbench.start)
-        pn.state.curdoc.template = HTML
-        pn.state.curdoc.js_on_event("connection_lost", CustomJS(code=LOST))
+        document = curdoc()
+        document.template = asset("page.html")  # type: ignore[assignment]  # Panel takes text too
+        document.js_on_event("connection_lost", CustomJS(code=LOST))
         return workbench
 
-    server = pn.serve(
+    server = pn.serve(  # type: ignore[no-untyped-call]
         {"/": opened},
         address=ADDRESS,
         port=port,
@@ -126,6 +125,6 @@ def _free(port: int) -> int:
                 )
             else:
                 msg = f"Cannot serve on port {port}: {error}. Choose one above 1023, or 0."
-            raise PortTakenError(msg) from error
+            raise WorkbenchError(msg) from error
         found: int = probe.getsockname()[1]
         return found

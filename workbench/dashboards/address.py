@@ -80,7 +80,7 @@ def place_of(query: str) -> Place:
     >>> place_of("?page=log&stream=order-1&event=x").filters.stream
     'order-1'
     """
-    pairs = parse_qsl(query.removeprefix("?"))
+    pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True)
     values: Mapping[str, str] = dict(pairs)
     size = _number(values.get("size"))
     page, every = values.get("page"), values.get("every")
@@ -91,11 +91,11 @@ def place_of(query: str) -> Place:
         filters=Filters(
             types=tuple(dict.fromkeys(value for name, value in pairs if name == "type")),
             stream=values.get("stream"),
-            since=values.get("since"),
-            until=values.get("until"),
+            since=values.get("since") or None,
+            until=values.get("until") or None,
             first_position=_number(values.get("first")),
             last_position=_number(values.get("last")),
-            text=values.get("text"),
+            text=values.get("text") or None,
         ),
         start=_number(values.get("start")),
         size=size if size in SIZES else Place().size,

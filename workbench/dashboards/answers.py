@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from workbench.dashboards import queries, summary
+from workbench.dashboards.neighbours import neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -21,14 +23,33 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from workbench.dashboards.queries import Filters, Found, Neighbours
+    from workbench import Progress
+    from workbench.dashboards.address import Place
+    from workbench.dashboards.neighbours import Neighbours
+    from workbench.dashboards.queries import Filters, Found
     from workbench.dashboards.summary import Facts
-    from workbench.history import History, Progress
+    from workbench.history import History
 
 T = TypeVar("T")
 
 MOST_KEPT = 64
 LONG_READINGS = 2  # at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of the log, and where it lies among the events that match."""
+
+    rows: pl.DataFrame
+    """`workbench.dashboards.listing.LISTING`."""
+    total: int
+    """How many events match."""
+    offset: int
+    """How many of them lie before this page."""
+    previous: int | None
+    """Where the page before this one begins, None on the first."""
+    next: int | None
+    """Where the page after this one begins, None on the last."""
 
 
 class Answers:
@@ -99,8 +120,35 @@ class Answers:
         )
 
     def neighbours(self, stream: str, position: int) -> Neighbours:
-        """Return `queries.neighbours`."""
-        return queries.neighbours(self.history, stream, position)
+        """Return `neighbours.neighbours`."""
+        return neighbours(self.history, stream, position)
+
+    def listing(self, place: Place) -> Listing:
+        """Return the page of the log that a place names; raises as `queries.page_of` does."""
+        history, filters, size = self.history, place.filters, place.size
+        found = self.found(filters) if filters.reads_payloads else None
+        total = self.count(filters)
+        rows = queries.page_of(history, filters, start=place.start, size=size, found=found)
+        first = None if rows.is_empty() else int(rows["position"][0])
+        offset = total
+        if first is not None and place.start is None:
+            offset = 0
+        elif first is not None:
+            offset = queries.rank(history, filters, first, found=found)
+        previous = None
+        if offset:
+            previous = queries.previous_start(
+                history, filters, before=first, size=size, found=found
+            )
+        is_last = offset + rows.height >= total
+        return Listing(
+            rows, total, offset, previous, None if is_last else int(rows["position"][-1]) + 1
+        )
+
+    def last_start(self, place: Place) -> int | None:
+        """Return where the last page begins, None where there is none."""
+        found = self.found(place.filters) if place.filters.reads_payloads else None
+        return queries.previous_start(self.history, place.filters, size=place.size, found=found)
 
     def has_found(self, filters: Filters) -> bool:
         """Return whether `found` would answer at once."""

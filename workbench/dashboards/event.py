@@ -5,25 +5,27 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-import panel as pn
 import polars as pl
 
-from workbench.dashboards import queries, style, summary
+from workbench.catalog import short_name
+from workbench.dashboards import neighbours, summary
+from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped, notice, pairs, raw, tree
-from workbench.dashboards.parts import Cell, Grid, button, failure, shown_time, text
+from workbench.dashboards.parts import button, column, download, failure, row, text
 from workbench.dashboards.queries import Filters
+from workbench.errors import UnknownPositionError, UnknownStreamError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers
-    from workbench.dashboards.queries import Neighbours
+    from workbench.dashboards.neighbours import Neighbours
 
 CELLS = (
     Cell("version", "Version", 62, form="id"),
     Cell("name", "Type", 110, grow=2),
-    Cell("time", "Time (UTC)", 150, css="wb-quiet"),
+    Cell("time", "Time (UTC)", 150, look="wb-quiet"),
     Cell("position", "Position", 76, form="id"),
 )
 _SAID_BY_PAYLOAD = ("undecodable", "odd_payload")
@@ -47,86 +49,77 @@ class EventPane:
         self._around: Neighbours | None = None
         self._stream: str | None = None
         self._title = text(css_classes=["wb-title"])
-        self._problems = text(sheet=style.PAYLOAD, margin=(6, 0, 0, 0))
-        self._before = button("‹ Before", self._step_back)
-        self._behind = button("After ›", self._step_on)
+        self._problems = text(margin=(6, 0, 0, 0))
+        self._before = button("← Before", self._step_back)
+        self._behind = button("After →", self._step_on)
         self._whole = button("The whole stream", self._open_stream, look="link")
-        self._envelope = text(sheet=style.PAYLOAD, margin=(8, 0, 0, 0))
-        self._payload = text(sheet=style.PAYLOAD, margin=(10, 0, 0, 0))
+        self._envelope = text(margin=(8, 0, 0, 0))
+        self._payload = text(margin=(10, 0, 0, 0))
         self._stream_title = text(margin=(12, 0, 4, 0))
         self._grid = Grid(CELLS, self._open_neighbour)
-        self._bytes = text(sheet=style.PAYLOAD, margin=(12, 0, 0, 0))
-        self._download = pn.widgets.FileDownload(
-            label="Download the bytes",
-            button_type="default",
-            margin=(4, 0, 0, 0),
-            stylesheets=[style.BUTTON],
-        )
-        close = button("Close", self._close)
-        steps = pn.Row(
-            self._before, self._behind, self._whole, stylesheets=[style.BAR], margin=(8, 0, 0, 0)
-        )
-        self._parts = pn.Column(
+        self._bytes = text(margin=(12, 0, 0, 0))
+        self._download = download("Download the bytes")
+        self._parts = column(
             self._problems,
-            steps,
+            row(self._before, self._behind, self._whole, margin=(8, 0, 0, 0)),
             self._envelope,
             self._payload,
             self._stream_title,
             self._grid.view,
             self._bytes,
             self._download,
-            sizing_mode="stretch_width",
-            margin=0,
-            stylesheets=[style.BOX],
         )
-        self.view = pn.Column(
-            pn.Row(self._title, close, stylesheets=[style.BAR, style.SPREAD], margin=0),
+        self.view = column(
+            row(self._title, button("Close", self._close), look="bar spread"),
             self._parts,
-            css_classes=["wb-event"],
-            sizing_mode="stretch_width",
-            margin=0,
-            stylesheets=[style.CARD],
+            look="event",
+            visible=False,
         )
 
     async def show(self, place: Place) -> None:
-        """Show the event that is open at a place; what goes wrong is shown in its stead."""
+        """Show the event that is open at a place; if there is none, that is said in its stead.
+
+        Raises
+        ------
+        StoreUnreadableError
+            If the store cannot be read.
+        """
         self._place = place
         position = place.event
         if position is None:
             return
         try:
-            row, state, around = await self._answers.soon(lambda: self._read(position))
-        except (queries.UnknownPositionError, queries.UnknownStreamError) as error:
+            found, state, around = await self._answers.soon(lambda: self._read(position))
+        except (UnknownPositionError, UnknownStreamError) as error:
             self._title.object = f"<h2>Position {position:,}</h2>{failure(error)}"
             self._parts.visible = False
             return
         if self._place is place:
-            self._show(row, state, around)
-            await self._show_problems(row)
+            self._show(found, state, around)
+            await self._show_problems(found)
 
     def _read(self, position: int) -> tuple[dict[str, Any], bytes, Neighbours | None]:
         history = self._answers.history
-        row = queries.event(history, position).row(0, named=True)
-        state = history.state(position)
-        around = (
-            None if row["stream"] is None else queries.neighbours(history, row["stream"], position)
-        )
-        return row, state, around
+        found = neighbours.event(history, position).row(0, named=True)
+        stream = found["stream"]
+        around = None if stream is None else self._answers.neighbours(stream, position)
+        return found, history.state(position), around
 
-    def _show(self, row: Mapping[str, Any], state: bytes, around: Neighbours | None) -> None:
-        self._title.object = _title(row)
+    def _show(self, event: Mapping[str, Any], state: bytes, around: Neighbours | None) -> None:
+        name = escaped(short_name(event["type"] or "no type"))
+        self._title.object = f"<h2>{name}<span>position {event['position']:,}</span></h2>"
         self._problems.object = ""
-        self._envelope.object = _envelope(row)
-        self._payload.object = _payload(row)
-        self._show_neighbours(row, around)
+        self._envelope.object = _envelope(event)
+        self._payload.object = _payload(event)
+        self._show_neighbours(event, around)
         self._bytes.object = f"<h2>Stored bytes<span>{len(state):,} B</span></h2>{raw(state)}"
         self._download.param.update(
-            callback=lambda: BytesIO(state), filename=f"event-{row['position']}.bin"
+            callback=lambda: BytesIO(state), filename=f"event-{event['position']}.bin"
         )
         self._parts.visible = True
 
-    def _show_neighbours(self, row: Mapping[str, Any], around: Neighbours | None) -> None:
-        self._around, self._stream = around, row["stream"]
+    def _show_neighbours(self, event: Mapping[str, Any], around: Neighbours | None) -> None:
+        self._around, self._stream = around, event["stream"]
         self._before.disabled = around is None or around.before is None
         self._behind.disabled = around is None or around.behind is None
         self._whole.visible = around is not None
@@ -137,91 +130,88 @@ class EventPane:
         self._stream_title.object = (
             f"<h2>In its stream<span>{around.place:,} of {around.total:,}</span></h2>"
         )
-        chosen = around.rows["position"].index_of(row["position"])
+        chosen = around.rows["position"].index_of(event["position"])
         self._grid.show(_neighbour_rows(around.rows), chosen=chosen)
 
-    async def _show_problems(self, row: Mapping[str, Any]) -> None:
+    async def _show_problems(self, event: Mapping[str, Any]) -> None:
         place = self._place
         problems = await self._answers.in_turn(self._answers.problems)
         if self._place is place:
-            here = summary.problems_at(problems, row["position"], row["stream"])
+            here = summary.problems_at(problems, event["position"], event["stream"])
             self._problems.object = _problems(here)
 
+    # What a person does
+
     async def _step_back(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
-        await self._open(self._around and self._around.before)
+        if self._around is not None:
+            await self._open(self._around.before)
 
     async def _step_on(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
-        await self._open(self._around and self._around.behind)
+        if self._around is not None:
+            await self._open(self._around.behind)
 
     async def _open_neighbour(self, row: int, _column: str) -> None:
-        await self._open(self._around and self._around.rows["position"][row])
+        if self._around is not None and row < self._around.rows.height:
+            await self._open(self._around.rows["position"][row])
 
-    async def _close(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
-        if self._place is not None:
-            await self._on_place(self._place.to(event=None))
+    async def _open(self, position: int | None) -> None:
+        if self._place is not None and position is not None:
+            await self._on_place(self._place.to(event=position))
 
     async def _open_stream(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         if self._place is not None:
             filters = Filters(stream=self._stream)
             await self._on_place(self._place.filtered(filters, event=self._place.event))
 
-    async def _open(self, position: int | None) -> None:
-        if self._place is not None and position is not None:
-            await self._on_place(self._place.to(event=position))
+    async def _close(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+        if self._place is not None:
+            await self._on_place(self._place.to(event=None))
 
 
-def _title(row: Mapping[str, Any]) -> str:
-    name = escaped(summary.short_name(row["type"] or "no type"))
-    return f"<h2>{name}<span>position {row['position']:,}</span></h2>"
+def _envelope(event: Mapping[str, Any]) -> str:
+    time, tags = event["time"], ", ".join(event["tags"] or ())
+    known: dict[str, object] = {
+        "Type": event["type"],
+        "Stream": event["stream"],
+        "Version": event["version"],
+        "Time": None if time is None else f"{time:%Y-%m-%d %H:%M:%S.%f} UTC",
+        "Schema version": event["schema_version"],
+    }
+    known |= {"Tags": tags} if tags else {}
+    known |= {"Partition": event["partition"]} if event["partition"] else {}
+    return pairs(
+        (name, "<span class=muted>unknown</span>" if value is None else escaped(value))
+        for name, value in known.items()
+    )
 
 
-def _envelope(row: Mapping[str, Any]) -> str:
-    time = row["time"]
-    known: list[tuple[str, object]] = [
-        ("Type", row["type"]),
-        ("Stream", row["stream"]),
-        ("Version", row["version"]),
-        ("Time", None if time is None else f"{time:%Y-%m-%d %H:%M:%S.%f} UTC"),
-        ("Schema version", row["schema_version"]),
-        ("Tags", ", ".join(row["tags"] or ()) or None),
-    ]
-    shown = [
-        (name, "<span class=muted>unknown</span>" if v is None else escaped(v))
-        for name, v in known
-        if v is not None or name != "Tags"
-    ]
-    if row["partition"]:
-        shown.append(("Partition", escaped(row["partition"])))
-    return pairs(shown)
-
-
-def _payload(row: Mapping[str, Any]) -> str:
+def _payload(event: Mapping[str, Any]) -> str:
     parts = ["<h2>Payload</h2>"]
-    if row["problem"] is not None:
-        kind = "warning" if row["data"] is not None else "error"
-        parts.append(f'<div class="problem {kind}">{escaped(row["problem"])}</div>')
-    if row["data"] is not None:
-        parts.append(tree(row["data"]))
-    elif row["problem"] is None:
+    if event["problem"] is not None:
+        kind = "warning" if event["data"] is not None else "error"
+        parts.append(f'<div class="problem {kind}">{escaped(event["problem"])}</div>')
+    if event["data"] is not None:
+        parts.append(tree(event["data"]))
+    elif event["problem"] is None:
         parts.append("<p class=note>This event has no payload.</p>")
-    if row["metadata"] is not None:
-        parts += ["<h2>Metadata</h2>", tree(row["metadata"])]
+    if event["metadata"] is not None:
+        parts += ["<h2>Metadata</h2>", tree(event["metadata"])]
     return "".join(parts)
 
 
 def _problems(problems: pl.DataFrame) -> str:
     return "".join(
-        f'<div class="problem {escaped(p["severity"])}">{escaped(p["kind"])}: '
-        f"{escaped(p['found'])}<p>{escaped(p['meaning'])}</p></div>"
-        for p in problems.iter_rows(named=True)
-        if p["kind"] not in _SAID_BY_PAYLOAD
+        f'<div class="problem {escaped(problem["severity"])}">{escaped(problem["kind"])}: '
+        f"{escaped(problem['found'])}<p>{escaped(problem['meaning'])}</p></div>"
+        for problem in problems.iter_rows(named=True)
+        if problem["kind"] not in _SAID_BY_PAYLOAD
     )
 
 
 def _neighbour_rows(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(
-        pl.col("version").cast(pl.String).fill_null(""),
+        shown("version"),
         pl.col("type").str.extract(r"([^:]*)$").fill_null("").alias("name"),
         shown_time("time"),
-        pl.col("position").cast(pl.String),
+        shown("position"),
     )

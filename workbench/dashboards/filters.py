@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import panel as pn
-
-from workbench.dashboards import queries, style, summary
+from workbench.dashboards import queries, summary
 from workbench.dashboards.markup import notice
-from workbench.dashboards.parts import button, text
+from workbench.dashboards.parts import button, checks, column, field, row, suggesting, text
 from workbench.dashboards.queries import Filters
 from workbench.errors import RangeError
 from workbench.moments import moment_of
@@ -38,53 +36,28 @@ class FilterForm:
         self._filters = Filters()
         self._names: dict[str, str] = {}
         self._is_showing = False
-        self._text = _field("Text in the payload", "any text")
-        self._stream = pn.widgets.AutocompleteInput(
-            name="Stream",
-            placeholder="its name in full",
-            restrict=False,
-            case_sensitive=False,
-            search_strategy="includes",
-            min_characters=SUGGESTED_FROM,
-            sizing_mode="stretch_width",
-            margin=(0, 0, 6, 0),
-            stylesheets=[style.INPUT],
-        )
-        self._types_title = text("<p class=muted>Types</p>")
-        self._types = pn.widgets.CheckBoxGroup(
-            options={}, sizing_mode="stretch_width", margin=(0, 0, 6, 0), stylesheets=[style.CHECKS]
-        )
-        self._since = _field("From (UTC)", "2025-01-31")
-        self._until = _field("To (UTC)", "2025-01-31")
-        self._first = _field("From position", "1")
-        self._last = _field("To position", "")
+        change = self._change
+        self._text = field("Text in the payload", "any text", change)
+        self._stream = suggesting("Stream", "its name in full", change, least=SUGGESTED_FROM)
+        self._stream.param.watch(self._suggest, "value_input")
+        self._types = checks(change)
+        self._since = field("From (UTC)", "2025-01-31", change)
+        self._until = field("To (UTC)", "2025-01-31T12:00", change)
+        self._first = field("From position", "", change)
+        self._last = field("To position", "", change)
         self._message = text()
         self._clear = button("Clear filters", self._clear_all, align="start")
-        for field in (
+        self.view = column(
             self._text,
             self._stream,
+            text("<p class=muted>Types</p>"),
             self._types,
             self._since,
             self._until,
-            self._first,
-            self._last,
-        ):
-            field.param.watch(self._changed, "value")
-        self._stream.param.watch(self._suggest, "value_input")
-        self.view = pn.Column(
-            self._text,
-            self._stream,
-            self._types_title,
-            self._types,
-            self._since,
-            self._until,
-            _pair(self._first, self._last),
+            row(self._first, self._last, look="pair"),
             self._message,
             self._clear,
-            css_classes=["wb-side"],
-            sizing_mode="stretch_width",
-            margin=0,
-            stylesheets=[style.BOX],
+            look="side",
         )
 
     def show(self, filters: Filters) -> None:
@@ -94,10 +67,10 @@ class FilterForm:
         try:
             self._text.value = filters.text or ""
             self._stream.value = filters.stream or ""
-            self._types.value = [t for t in filters.types if t in self._names]
+            self._types.value = self._chosen()
             self._since.value, self._until.value = filters.since or "", filters.until or ""
-            self._first.value = _digits(filters.first_position)
-            self._last.value = _digits(filters.last_position)
+            self._first.value = _written(filters.first_position)
+            self._last.value = _written(filters.last_position)
             self._message.object = ""
             self._clear.disabled = filters == Filters()
         finally:
@@ -107,20 +80,25 @@ class FilterForm:
         """Fill in the types to choose from, with how many events each has."""
         types = await self._answers.in_turn(self._answers.types)
         names = summary.short_names(types)
-        if names == self._names:
+        options = {f"{names[type_]}  {n:,}": type_ for type_, n in summary.counts(types)}
+        if options == self._types.options:
             return
         self._names = names
-        counts = dict(types.select("type", "count").iter_rows())
         self._is_showing = True
         try:
-            self._types.param.update(
-                options={f"{name}  {counts[full]:,}": full for full, name in names.items()},
-                value=[t for t in self._filters.types if t in names],
-            )
+            self._types.param.update(options=options, value=self._chosen())
         finally:
             self._is_showing = False
 
-    async def _changed(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+    def _chosen(self) -> list[str]:
+        """Return the types to be ticked; filters may say short names, from a link."""
+        full = {name: type_ for type_, name in self._names.items()}
+        named = (
+            type_ if type_ in self._names else full.get(type_) for type_ in self._filters.types
+        )
+        return [type_ for type_ in named if type_ is not None]
+
+    async def _change(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         if self._is_showing:
             return
         try:
@@ -131,14 +109,12 @@ class FilterForm:
         await self._on_filters(filters)
 
     def _read(self) -> Filters:
-        for field in (self._since, self._until):
-            if field.value.strip():
-                moment_of(field.value.strip())
         return Filters(
-            types=tuple(self._types.value),
-            stream=self._stream.value.strip() or None,
-            since=self._since.value.strip() or None,
-            until=self._until.value.strip() or None,
+            # Until the types are known, none is ticked.
+            types=tuple(self._types.value or ()) if self._names else self._filters.types,
+            stream=_said(self._stream.value),
+            since=_time(self._since.value),
+            until=_time(self._until.value),
             first_position=_position(self._first.value),
             last_position=_position(self._last.value),
             text=self._text.value or None,
@@ -153,30 +129,27 @@ class FilterForm:
         await self._on_filters(Filters())
 
 
-def _field(name: str, placeholder: str) -> pn.widgets.TextInput:
-    return pn.widgets.TextInput(
-        name=name,
-        placeholder=placeholder,
-        sizing_mode="stretch_width",
-        margin=(0, 0, 6, 0),
-        stylesheets=[style.INPUT],
-    )
-
-
-def _pair(left: pn.viewable.Viewable, right: pn.viewable.Viewable) -> pn.Row:
-    return pn.Row(left, right, sizing_mode="stretch_width", margin=0, stylesheets=[style.PAIR])
-
-
-def _digits(position: int | None) -> str:
+def _written(position: int | None) -> str:
     return "" if position is None else str(position)
 
 
-def _position(written: str) -> int | None:
-    plain = written.strip().replace(",", "").replace("_", "")
-    if not plain:
+def _said(value: str | None) -> str | None:
+    return (value or "").strip() or None
+
+
+def _time(value: str | None) -> str | None:
+    said = _said(value)
+    if said is not None:
+        moment_of(said)
+    return said
+
+
+def _position(value: str | None) -> int | None:
+    said = _said(value)
+    if said is None:
         return None
     try:
-        return int(plain)
+        return int(said.replace(",", ""))
     except ValueError as error:
-        msg = f"Cannot read {written!r} as a position. Write a whole number, such as 1200."
+        msg = f"Cannot read {said!r} as a position. Write a whole number, such as 1200."
         raise RangeError(msg) from error

@@ -1,4 +1,4 @@
-"""What the pages show, as functions: a history and filters in, frames out; no Panel.
+"""What the log shows, as functions: a history and filters in, frames out; no Panel.
 
 Filters that the source answers itself (type, stream, position) are paged by key: a
 page reads a page, however long the log is. Time and payload are inside the stored
@@ -14,41 +14,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workbench.errors import UnknownPositionError
-from workbench.tables import TIME, Column, Table
+from workbench.dashboards.listing import LISTING, READ, listed, listed_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workbench.history import History, Progress
-
-LISTING = Table(
-    "listing",
-    "one event of a page",
-    (
-        Column("position", pl.Int64, "the event's position"),
-        Column("time", TIME, "when it happened, UTC"),
-        Column("type", pl.String, "the event type as stored"),
-        Column("stream", pl.String, "the stream that it belongs to"),
-        Column("version", pl.Int64, "its number within the stream"),
-        Column("preview", pl.String, "the beginning of the payload, without its envelope"),
-        Column("problem", pl.String, "why the payload cannot be read, else null"),
-    ),
-    ("position",),
-)
+    from workbench import Progress
+    from workbench.history import History
 
 MOST_KEPT = 20_000  # rows of a search result that are kept besides their positions
-PREVIEW_CHARACTERS = 240
-_LONGEST_READ = 2_000  # characters of a payload that a preview is made from
-_GROWTH = 8
 _FAR = 10_000  # positions between events that are read apart from each other
-
-# What the library puts before an event's own fields; and its wrappers, shown as their content.
-_ENVELOPE = (
-    r'^\{(?:"timestamp":\s?(?:\{"_type_":\s?"datetime_iso",\s?"_data_":\s?"[^"]*"\}|"[^"]*")(?:,\s?)?)?'
-    r'(?:"originator_topic":\s?"[^"]*"(?:,\s?)?)?'
-)
-_WRAPPED = r'\{"_type_":\s?"[^"]*",\s?"_data_":\s?("(?:[^"\\]|\\.)*"|[^{}\[\]",]+)\}'
+_GROWTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +57,7 @@ class Found:
     """The events that match filters: their positions, and while they are few their rows."""
 
     positions: pl.Series
-    """Ascending."""
+    """Int64, ascending."""
     rows: pl.DataFrame | None
     """`LISTING` of all of them, None if they are more than `MOST_KEPT`."""
 
@@ -143,28 +119,34 @@ def find(
 ) -> Found:
     """Return all events that match, by reading once everything that may.
 
+    Parameters
+    ----------
+    history, filters
+        Which events.
+    on_progress
+        Called while events are being read.
+    is_cancelled
+        Asked while events are being read whether to give up.
+
     Raises
     ------
     UnknownTypeError, UnknownStreamError, RangeError
         As `narrowed` does.
     CancelledError
-        If `is_cancelled` says so while events are being read.
+        If `is_cancelled` says so.
     """
     chosen = narrowed(history, filters).with_progress(on_progress)
     condition = pl.lit(value=True) if filters.text is None else contains(filters.text)
-    positions, rows, kept = [], [], 0
-    for frame in chosen.batches((*LISTING.names[:5], "data", "problem")):
+    positions, rows, total = [pl.Series("position", [], pl.Int64)], [LISTING.frame()], 0
+    for frame in chosen.batches(READ):
         if is_cancelled():
             raise CancelledError
         found = frame.filter(condition)
         positions.append(found["position"])
-        kept += found.height
-        if kept <= MOST_KEPT:
-            rows.append(_listed(found))
-    return Found(
-        pl.concat([pl.Series("position", [], pl.Int64), *positions]),
-        pl.concat([LISTING.frame(), *rows]) if kept <= MOST_KEPT else None,
-    )
+        total += found.height
+        if total <= MOST_KEPT:
+            rows.append(listed(found))
+    return Found(pl.concat(positions), pl.concat(rows) if total <= MOST_KEPT else None)
 
 
 def count(history: History, filters: Filters, *, found: Found | None = None) -> int:
@@ -181,10 +163,10 @@ def count(history: History, filters: Filters, *, found: Found | None = None) -> 
 
 
 def rank(history: History, filters: Filters, position: int, *, found: Found | None = None) -> int:
-    """Return how many events that match lie before `position`; raises as `narrowed` does."""
+    """Return how many events that match lie before `position`; raises as `count` does."""
     if filters.reads_payloads:
         return int((found or find(history, filters)).positions.search_sorted(position))
-    return len(_before(narrowed(history, filters), position))
+    return len(_between(narrowed(history, filters), upto=position - 1))
 
 
 def page_of(
@@ -195,7 +177,7 @@ def page_of(
     size: int = 50,
     found: Found | None = None,
 ) -> pl.DataFrame:
-    """Return the first `size` events that match from position `start` on: `LISTING`.
+    """Return the first `size` events that match from position `start` on.
 
     Parameters
     ----------
@@ -207,6 +189,11 @@ def page_of(
         The most rows.
     found
         What `find` returned for the same filters, to spare reading everything again.
+
+    Returns
+    -------
+    polars.DataFrame
+        `workbench.dashboards.listing.LISTING`.
 
     Raises
     ------
@@ -220,7 +207,7 @@ def page_of(
     chosen = narrowed(history, filters)
     if start is not None:
         chosen = _between(chosen, after=start - 1)
-    return _listed(chosen.scan().select(*LISTING.names[:5], "data", "problem").head(size).collect())
+    return listed(chosen.scan().select(READ).head(size).collect())
 
 
 def previous_start(
@@ -233,7 +220,8 @@ def previous_start(
 ) -> int | None:
     """Return where the page begins that ends before position `before`; None if nothing does.
 
-    Without `before`, where the last page begins. Raises as `narrowed` does.
+    Without `before`, where the last page begins. The other parameters, and what is raised,
+    are as in `page_of`.
     """
     if before is None:
         before = (history.source.head() or 0) + 1
@@ -251,11 +239,7 @@ def previous_start(
         width *= _GROWTH
 
 
-def _before(history: History, position: int) -> History:
-    return _between(history, after=None, upto=position - 1)
-
-
-def _between(history: History, *, after: int | None, upto: int | None = None) -> History:
+def _between(history: History, *, after: int | None = None, upto: int | None = None) -> History:
     """Narrow without complaint about a range with nothing in it."""
     if after is not None and upto is not None and upto < after:
         upto = after
@@ -274,113 +258,7 @@ def _slice(
     around = narrowed(history, replace(filters, since=None, until=None, text=None))
     run = (pl.col("position").diff() > _FAR).fill_null(value=False).cum_sum().alias("run")
     runs = chosen.to_frame().group_by(run, maintain_order=True).agg("position")["position"]
-    return pl.concat([_rows_at(around, positions) for positions in runs])
-
-
-def _rows_at(history: History, positions: pl.Series) -> pl.DataFrame:
-    """Return `LISTING` of these positions, which lie close together."""
-    window = _between(history, after=positions.min() - 1, upto=positions.max())  # type: ignore
-    return _listed(
-        window.scan()
-        .select(*LISTING.names[:5], "data", "problem")
-        .filter(pl.col("position").is_in(positions.to_list()))
-        .collect()
-    )
-
-
-def _listed(events: pl.DataFrame) -> pl.DataFrame:
-    return LISTING.conform(events.with_columns(_preview().alias("preview")))
-
-
-def _preview() -> pl.Expr:
-    start = (
-        pl.col("data")
-        .str.slice(0, _LONGEST_READ)
-        .str.replace(_ENVELOPE, "{")
-        .str.replace_all(_WRAPPED, "$1")
-    )
-    is_cut = (start.str.len_chars() > PREVIEW_CHARACTERS) | (
-        pl.col("data").str.len_chars() > _LONGEST_READ
-    )
-    cut = start.str.slice(0, PREVIEW_CHARACTERS) + "…"
-    return pl.when(is_cut).then(cut).otherwise(start)
-
-
-# One event and those around it
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """The events around one in its stream, by version: `rows` is `LISTING`."""
-
-    rows: pl.DataFrame
-    place: int
-    """The event's place in the stream, from 1."""
-    total: int
-    """How many events the stream has."""
-    before: int | None
-    """The position of the event before it in the stream."""
-    behind: int | None
-    """The position of the event after it in the stream."""
-
-
-def event(history: History, position: int) -> pl.DataFrame:
-    """Return one event: `workbench.tables.EVENTS`, one row.
-
-    Raises
-    ------
-    UnknownPositionError
-        If no event has that position.
-    """
-    found = history.between(after=position - 1, upto=position).scan().collect()
-    if found.is_empty():
-        msg = (
-            f"Cannot find an event at position {position:,} in {history.name!r}, which goes from "
-            f"{history.source.tail() or 0:,} to {history.source.head() or 0:,}. "
-            "Numbers can be missing from the log: see the problems."
-        )
-        raise UnknownPositionError(msg)
-    return found.head(1)
-
-
-def neighbours(history: History, stream: str, position: int, *, around: int = 5) -> Neighbours:
-    """Return up to `around` events on each side of one in its stream, and that one.
-
-    Parameters
-    ----------
-    history
-        In which to look.
-    stream, position
-        The event: its stream and position.
-    around
-        How many on each side.
-
-    Raises
-    ------
-    UnknownStreamError
-        If the history has no such stream.
-    UnknownPositionError
-        If the stream has no event at that position.
-    """
-    chosen = history.of_streams(stream)
-    places = chosen.scan().select("position", "version").collect().sort("version", "position")
-    positions = places["position"]
-    place = positions.index_of(position)
-    if place is None:
-        msg = (
-            f"Cannot find position {position:,} in the stream {stream!r} of {history.name!r}: "
-            f"it has {positions.len():,} others. Name one of its events."
-        )
-        raise UnknownPositionError(msg)
-    first = max(place - around, 0)
-    near = positions.slice(first, place + around + 1 - first)
-    return Neighbours(
-        _rows_at(chosen, near).sort("version", "position"),
-        place + 1,
-        positions.len(),
-        positions[place - 1] if place else None,
-        positions[place + 1] if place + 1 < positions.len() else None,
-    )
+    return pl.concat([listed_at(around, positions) for positions in runs])
 
 
 def stream_names(history: History) -> pl.Series:

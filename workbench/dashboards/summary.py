@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workbench.history import History
 
 OTHER = "other types"
+HOLE = "position_hole"  # the kind of problem that is about events which are not there
 MOST_TYPES = 10  # that have a colour of their own
 MOST_WINDOWS = 1_000  # bars beside each other
 EVERY = {"hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}
@@ -198,7 +199,7 @@ def behind_problem(problem: Mapping[str, Any]) -> Filters:
     A hole has no events in it: the ones on both sides show where it is.
     """
     first, last = problem["first_position"], problem["last_position"]
-    if problem["kind"] == "position_hole":
+    if problem["kind"] == HOLE:
         first, last = first - 1, last + 1
     return Filters(stream=problem["stream"], first_position=first, last_position=last)
 
@@ -210,6 +211,11 @@ def problems_at(problems: pl.DataFrame, position: int, stream: str | None) -> pl
         pl.col("last_position") >= position,
         pl.col("stream").is_null() | (pl.col("stream") == pl.lit(stream, pl.String)),
     )
+
+
+def counts(types: pl.DataFrame) -> list[tuple[str, int]]:
+    """Return each type with how many events it has, in the order of `types`."""
+    return types.select("type", "count").rows()
 
 
 def short_names(types: pl.DataFrame) -> dict[str, str]:

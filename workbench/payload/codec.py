@@ -15,6 +15,7 @@ import json
 import lzma
 import math
 import os
+import re
 import zlib
 from dataclasses import dataclass
 from importlib import import_module
@@ -132,8 +133,10 @@ def _from_msgpack(state: bytes, how: str) -> Text:
     import msgspec
 
     try:
-        value = msgspec.msgpack.decode(state, ext_hook=_extension)
-        return Text(msgspec.json.encode(value, enc_hook=str).decode(), None)
+        odd: dict[str, list[str]] = {}
+        value = _strict(msgspec.msgpack.decode(state, ext_hook=_extension), "", odd)
+        text = msgspec.json.encode(value, enc_hook=str).decode()
+        return Text(text, _odd_in_words(odd) if odd else None)
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
         return Text(
             None,
@@ -150,8 +153,8 @@ def read_json(text: str) -> Text:
     """Return JSON text as strict JSON, with what had to be changed as its problem.
 
     Python's own JSON has `NaN` and `Infinity`, which no other reader takes: they
-    become null. Integers beyond 64 bits stay, and are named, since few readers
-    keep them whole.
+    become null. Half of a surrogate pair becomes U+FFFD. Integers beyond 64 bits
+    stay, and are named, since few readers keep them whole.
 
     Examples
     --------
@@ -160,49 +163,72 @@ def read_json(text: str) -> Text:
     >>> read_json('{"a": 1')
     Text(data=None, problem="not JSON: Expecting ',' delimiter at character 7 of 7")
     """
+    odd: dict[str, list[str]] = {}
     try:
-        value = json.loads(text)
+        strict = _strict(json.loads(text), "", odd)
     except json.JSONDecodeError as error:
-        return Text(None, f"not JSON: {error.msg} at character {error.pos} of {len(text)}")
+        return Text(
+            None,
+            f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos} of {len(text)}",
+        )
     except RecursionError:
         return Text(None, "not read: nested too deeply")
     except ValueError as error:  # integers of more than 4,300 digits
         return Text(None, f"not read: {_said(error)}")
-    odd: dict[str, list[str]] = {}
-    strict = _strict(value, "", odd)
     if not odd:
         return Text(text, None)
-    problems = [f"{what} at {_named(paths)}: {_MEANING[what]}" for what, paths in odd.items()]
+    problem = _odd_in_words(odd)
     if set(odd) == {_LARGE}:
-        return Text(text, "; ".join(problems))
-    data = json.dumps(strict, ensure_ascii=False, separators=(",", ":"))
-    return Text(data, "; ".join(problems))
+        return Text(text, problem)
+    return Text(json.dumps(strict, ensure_ascii=False, separators=(",", ":")), problem)
 
 
 _LARGE = "integer beyond 64 bits"
+_SURROGATE = "half a surrogate pair"
 _MEANING = {
     "NaN": "not JSON, read as null",
     "Infinity": "not JSON, read as null",
+    _SURROGATE: "no text, read as U+FFFD",
     _LARGE: "kept whole, but few readers do",
 }
 
 
+def _odd_in_words(odd: Mapping[str, list[str]]) -> str:
+    said = (f"{what} at {_named(paths)}: {_MEANING[what]}" for what, paths in odd.items())
+    return "; ".join(said)
+
+
 def _named(paths: list[str]) -> str:
     more = len(paths) - MOST_NAMED
-    return ", ".join(paths[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    named = ", ".join(path or "the top" for path in paths[:MOST_NAMED])
+    return named + (f" and {more} more" if more > 0 else "")
 
 
 def _strict(value: Any, path: str, odd: dict[str, list[str]]) -> Any:  # noqa: ANN401, JSON
+    """Return a value as JSON and UTF-8 can hold it, and note in `odd` what was not so."""
     if isinstance(value, dict):
-        return {k: _strict(v, f"{path}.{k}" if path else k, odd) for k, v in value.items()}
+        whole = {_strict(k, path, odd): v for k, v in value.items()}
+        return {k: _strict(v, f"{path}.{k}" if path else f"{k}", odd) for k, v in whole.items()}
     if isinstance(value, list):
         return [_strict(v, f"{path}[{i}]", odd) for i, v in enumerate(value)]
+    if isinstance(value, str):
+        return _whole(value, path, odd)
     if isinstance(value, float) and not math.isfinite(value):
         odd.setdefault("NaN" if math.isnan(value) else "Infinity", []).append(path)
         return None
     if isinstance(value, int) and not -_LARGEST_INTEGER // 2 <= value < _LARGEST_INTEGER:
         odd.setdefault(_LARGE, []).append(path)
     return value
+
+
+def _whole(value: str, path: str, odd: dict[str, list[str]]) -> str:
+    found = _HALF.sub("\ufffd", value)
+    if found != value:
+        odd.setdefault(_SURROGATE, []).append(path)
+    return found
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def _said(error: BaseException) -> str:
@@ -245,7 +271,7 @@ def make_codec(
     key = cipher_key or named.value("CIPHER_KEY")
     topic = compressor or named.value("COMPRESSOR_TOPIC")
     return Codec(
-        cipher=_cipher(cipher or named.value("CIPHER_TOPIC"), key) if key else None,
+        cipher=_cipher(cipher or named.value("CIPHER_TOPIC") or None, key) if key else None,
         decompress=_compressor(topic) if topic else None,
     )
 

@@ -139,9 +139,12 @@ class _Payloads:
         except (ValueError, RecursionError):
             replaced = self._replaced(text, skip)
         for row in _with_long_integers(text):
-            _, problem = read_json(text[row])
-            if problem is not None:
-                self._problems.setdefault(row, problem)
+            if row not in replaced:
+                data, problem = read_json(text[row])
+                if problem is not None:
+                    self._problems[row] = problem
+                if data is None:
+                    replaced[row] = None
         if not replaced:
             return text
         return text.scatter(list(replaced), pl.Series(list(replaced.values()), dtype=pl.String))

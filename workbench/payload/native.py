@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from workbench.payload.typed import ENVELOPE, NOT_AN_OBJECT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_read = msgspec.json.Decoder().decode
+_decode = msgspec.json.Decoder().decode
 
 
 def fields_of(text: str) -> dict[str, Any]:
@@ -27,7 +28,10 @@ def fields_of(text: str) -> dict[str, Any]:
     >>> fields_of('{"amount":{"_type_":"decimal_str","_data_":"9.50"},"class_version":2}')
     {'amount': Decimal('9.50')}
     """
-    value = _read(text)
+    try:
+        value = _decode(text)
+    except msgspec.DecodeError:  # numbers beyond what fits 64 bits
+        value = json.loads(text)
     if type(value) is not dict:
         return {NOT_AN_OBJECT: native(value)}
     for name in ENVELOPE:
@@ -53,7 +57,7 @@ def native(value: Any) -> Any:  # noqa: ANN401, JSON
         if convert is not None and type(value["_data_"]) is str:
             try:
                 return convert(value["_data_"])
-            except (ValueError, InvalidOperation):
+            except (ValueError, OverflowError, InvalidOperation):
                 return value
     return {name: native(inner) for name, inner in value.items()}
 

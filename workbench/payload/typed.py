@@ -3,20 +3,21 @@
 A column of texts is parsed as newline-delimited JSON in one go, with the fields
 known so far; a field that is not known yet makes the frame be read again with its
 schema inferred from all its rows, so that no field is ever missed. Texts that no
-columnar reader takes are read one by one, and a field with values of different
-kinds becomes JSON text.
+columnar reader takes are read one by one. A field with values of different kinds
+becomes text: a text as it is, anything else as JSON.
 """
 
 from __future__ import annotations
 
 import json
-from decimal import Decimal, InvalidOperation
+import re
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from workbench.payload.decode import TIME_CLOSES, TIME_ENDS, TIME_OPENS, parse_times
+from workbench.payload.decode import TIME_CLOSES, TIME_ENDS, TIME_OPENS
+from workbench.payload.wrapped import FAILURES, native_column
 from workbench.tables import EVENTS
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 # Fields that the event table shows under its own names.
 ENVELOPE = ("timestamp", "class_version")
 NOT_AN_OBJECT = "value"  # the field of a payload that is a list or a scalar
-_WRAPPER = ("_type_", "_data_")
-_LARGEST_SCALE = 30
-_FAILURES = (pl.exceptions.PolarsError, ValueError, TypeError, OverflowError, RecursionError)
+MOST_NESTED = 64  # levels; Polars' reader takes ever longer, and ends the process at some depth
 
 
 class Piece(NamedTuple):
@@ -62,27 +61,33 @@ class TypedReader:
         checked
             Returns the same frame with every text checked.
         """
-        pieces = [self._known(rows) for rows in _by_type(frame)]
+        pieces = [self._known(rows, is_checked=False) for rows in _by_type(frame)]
         found = [piece for piece in pieces if piece is not None]
         if len(found) == len(pieces):
             return found
         return [self._piece(rows) for rows in _by_type(checked())]
 
-    def _known(self, rows: _Rows) -> Piece | None:
+    def _known(self, rows: _Rows, *, is_checked: bool) -> Piece | None:
         """Parse with the fields known so far; None if they are not all."""
         schema = self._schemas.get(rows.type)
-        if schema is None:
+        # Arrow's reader takes no text but objects: at `null` it ends the process.
+        if schema is None or not rows.are_objects:
             return None
-        fields = _parsed_as(rows.lines(), schema, rows.texts.len())
+        lines = rows.lines()
+        if not is_checked and any(word in lines for word in _NOT_JSON):
+            return None
+        fields = _parsed_as(lines, schema, rows.texts.len())
         return None if fields is None else rows.piece(fields)
 
     def _piece(self, rows: _Rows) -> Piece:
-        known = self._known(rows)
+        known = self._known(rows, is_checked=True)
         if known is not None:
             return known
+        if any(map(_is_deep, rows.texts.drop_nulls())):
+            return rows.piece(_one_by_one(rows.texts))
         try:
             fields = pl.read_ndjson(BytesIO(rows.lines()), infer_schema_length=None)
-        except _FAILURES:
+        except FAILURES:
             return rows.piece(_one_by_one(rows.texts))
         if not fields.columns:
             return rows.piece(pl.DataFrame(height=rows.texts.len()))
@@ -92,6 +97,10 @@ class TypedReader:
         if schema is not None:
             self._schemas[rows.type] = _merged(self._schemas.get(rows.type), schema)
         return rows.piece(fields)
+
+
+# What Arrow's reader takes for numbers.
+_NOT_JSON = (b"NaN", b"Inf", b"inf")
 
 
 class _Rows(NamedTuple):
@@ -107,6 +116,11 @@ class _Rows(NamedTuple):
     @property
     def texts(self) -> pl.Series:
         return self.frame["data"]
+
+    @property
+    def are_objects(self) -> bool:
+        """Whether every text is a JSON object, or none is there."""
+        return self.is_sliced or self.texts.str.starts_with("{").all()
 
     def lines(self) -> bytes:
         """Return the texts as lines of JSON."""
@@ -149,21 +163,50 @@ def joined(pieces: Sequence[Piece]) -> pl.DataFrame:
     table gets the prefix `data.`.
     """
     envelope = pl.concat([piece.envelope for piece in pieces])
-    try:
-        fields = pl.concat([piece.fields for piece in pieces], how="diagonal_relaxed")
-        if fields.columns and fields.height != envelope.height:
-            fields = _reread(pieces)
-    except _FAILURES:
-        fields = _reread(pieces)
+    fields = _joined_fields(pieces)
+    if fields is None or (fields.columns and fields.height != envelope.height):
+        fields = _one_by_one(pl.concat([piece.texts for piece in pieces]))
     fields = fields.drop(ENVELOPE, strict=False)
-    names = {name: f"data.{name}" for name in fields.columns if name in EVENTS.names}
-    native = [_native(column) for column in fields.rename(names)]
+    native = [native_column(column) for column in fields.rename(_prefixed(fields.columns))]
     return pl.concat([envelope, pl.DataFrame(native)], how="horizontal")
 
 
-def _reread(pieces: Sequence[Piece]) -> pl.DataFrame:
-    """Read all texts again, where the pieces turned out to be of different kinds."""
-    return _one_by_one(pl.concat([piece.texts for piece in pieces]))
+def _prefixed(names: Sequence[str]) -> dict[str, str]:
+    """Return new names for fields that are named like a column of the event table."""
+    found = {}
+    for name in names:
+        new = name
+        while new in EVENTS.names or (new != name and new in names):
+            new = f"data.{new}"
+        found[name] = new
+    return found
+
+
+def _joined_fields(pieces: Sequence[Piece]) -> pl.DataFrame | None:
+    """Return the fields of all pieces; None if they turn out to be of different kinds."""
+    kinds: dict[str, pl.DataType] = {}
+    for piece in pieces:
+        for name, dtype in piece.fields.schema.items():
+            if not _agree(kinds.setdefault(name, dtype), dtype):
+                return None
+            if dtype != pl.Null:
+                kinds[name] = dtype
+    try:
+        return pl.concat([piece.fields for piece in pieces], how="diagonal_relaxed")
+    except FAILURES:
+        return None
+
+
+def _agree(one: pl.DataType, other: pl.DataType) -> bool:
+    """Return whether two dtypes are of the same kind, so that no value becomes another."""
+    if pl.Null in (one, other) or one == other:
+        return True
+    if isinstance(one, pl.List) and isinstance(other, pl.List):
+        return _agree(one.inner, other.inner)  # type: ignore[arg-type]
+    if isinstance(one, pl.Struct) and isinstance(other, pl.Struct):
+        fields = {field.name: field.dtype for field in one.fields}
+        return all(_agree(fields.get(f.name, f.dtype), f.dtype) for f in other.fields)  # type: ignore[arg-type]
+    return one.is_numeric() and other.is_numeric()
 
 
 def _parsed_as(lines: bytes, schema: pa.Schema, height: int) -> pl.DataFrame | None:
@@ -226,8 +269,23 @@ def _arrow_type(dtype: pl.DataType) -> pa.DataType | None:
     return simple.get(type(dtype))
 
 
+def _is_deep(text: str) -> bool:
+    """Return whether a JSON text is nested deeper than columns can be."""
+    if text.count("{") + text.count("[") <= MOST_NESTED:
+        return False
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(found[0], 0)
+        if depth > MOST_NESTED:
+            return True
+    return False
+
+
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
 def _one_by_one(texts: pl.Series) -> pl.DataFrame:
-    """Read texts that no columnar reader takes; a field of several kinds becomes JSON text."""
+    """Read texts that no columnar reader takes; a field of several kinds becomes text."""
     rows = [_object(text) for text in texts.to_list()]
     names = list(dict.fromkeys(name for row in rows for name in row))
     if not names:
@@ -236,7 +294,10 @@ def _one_by_one(texts: pl.Series) -> pl.DataFrame:
 
 
 def _object(text: str | None) -> dict[str, Any]:
-    value = json.loads(text) if text is not None else {}
+    try:
+        value = json.loads(text) if text is not None else {}
+    except RecursionError:  # at a depth at which other readers have just not given up
+        value = text
     return value if isinstance(value, dict) else {NOT_AN_OBJECT: value}
 
 
@@ -247,86 +308,16 @@ def _column(name: str, values: list[Any]) -> pl.Series:
             return pl.Series(name, values, strict=kinds != {int, float})
         if kinds <= {dict} or kinds <= {list}:
             text = "\n".join(json.dumps({"v": value}) for value in values)
-            parsed = pl.read_ndjson(BytesIO(text.encode()), infer_schema_length=None)
-            return parsed["v"].alias(name)
-    except (*_FAILURES, KeyError):
+            if not any(map(_is_deep, text.splitlines())):
+                return pl.read_ndjson(BytesIO(text.encode()), infer_schema_length=None)["v"].alias(
+                    name
+                )
+    except (*FAILURES, KeyError):
         pass
-    texts = [None if v is None else json.dumps(v, ensure_ascii=False) for v in values]
-    return pl.Series(name, texts, pl.String)
+    return pl.Series(name, [_as_text(value) for value in values], pl.String)
 
 
-def _native(series: pl.Series) -> pl.Series:
-    """Return the series with the library's wrappers, at any depth, in native dtypes."""
-    dtype = series.dtype
-    if isinstance(dtype, pl.List) and _has_wrapper(dtype):
-        return _native_list(series)
-    if not isinstance(dtype, pl.Struct) or not _has_wrapper(dtype):
-        return series
-    fields = series.struct.unnest()
-    if set(fields.columns) == set(_WRAPPER):
-        return _unwrapped(series, fields)
-    inner = fields.select(_native(fields[name]) for name in fields.columns).to_struct(series.name)
-    return (
-        inner.to_frame().select(pl.when(series.is_not_null()).then(pl.col(series.name))).to_series()
-    )
-
-
-def _has_wrapper(dtype: pl.DataType) -> bool:
-    if isinstance(dtype, pl.Struct):
-        names = {field.name for field in dtype.fields}
-        return names == set(_WRAPPER) or any(_has_wrapper(f.dtype) for f in dtype.fields)  # type: ignore[arg-type]
-    return isinstance(dtype, pl.List) and _has_wrapper(dtype.inner)  # type: ignore[arg-type]
-
-
-def _native_list(series: pl.Series) -> pl.Series:
-    """Convert the items of all lists at once, and cut them into the same lists again."""
-    frame = pl.DataFrame({"row": pl.int_range(series.len(), eager=True), "item": series})
-    items = frame.filter(pl.col("item").list.len() > 0).explode("item")
-    items = items.with_columns(_native(items["item"]).alias("item"))
-    lists = items.group_by("row", maintain_order=True).agg("item")
-    joined = frame.select("row", empty=pl.col("item").list.len() == 0).join(
-        lists, on="row", how="left", maintain_order="left"
-    )
-    nothing = pl.lit([], dtype=lists.schema["item"])
-    return joined.select(
-        pl.when(pl.col("empty")).then(nothing).otherwise(pl.col("item")).alias(series.name)
-    ).to_series()
-
-
-def _unwrapped(series: pl.Series, fields: pl.DataFrame) -> pl.Series:
-    kinds = fields["_type_"].drop_nulls().unique().to_list()
-    data = fields["_data_"]
-    if len(kinds) != 1 or data.dtype != pl.String:
-        return series
-    converted = {"datetime_iso": parse_times, "decimal_str": _decimals, "uuid_hex": _same}
-    convert = converted.get(kinds[0])
-    native = convert(data) if convert is not None else None
-    # A value that does not convert must not be lost: then all stay as they are.
-    if native is None or native.null_count() != data.null_count():
-        return series
-    return native.alias(series.name)
-
-
-def _same(texts: pl.Series) -> pl.Series:
-    return texts
-
-
-def _decimals(texts: pl.Series) -> pl.Series | None:
-    try:
-        if texts.str.contains(r"[^0-9.\-]").any():
-            texts = _without_exponents(texts)
-        after_point = texts.str.len_bytes() - texts.str.find(".", literal=True) - 1
-        scale = int(str(after_point.max() or 0))
-        if scale > _LARGEST_SCALE:
-            return None
-        return texts.cast(pl.Decimal(38, scale))
-    except (*_FAILURES, InvalidOperation):
-        return None
-
-
-def _without_exponents(texts: pl.Series) -> pl.Series:
-    return pl.Series(
-        texts.name,
-        [None if text is None else f"{Decimal(text):f}" for text in texts.to_list()],
-        pl.String,
-    )
+def _as_text(value: Any) -> str | None:  # noqa: ANN401, JSON
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from workbench.sources.sqlite_file import SQLiteFile
 
 ROWS_A_PART = 65_536
+BYTES_A_PART = 2**27
+FIRST_RANGE = 2**12  # of positions: nothing is known yet of how large events are
 WIDEST_RANGE = 2**20  # all of its numbers may be taken, and then it is one frame
 ONE_BATCH = 2**30  # rows: the driver takes a column's type from the first batch alone
 
@@ -29,14 +31,15 @@ class Width:
     """How many positions the next range spans, learnt from the ranges before."""
 
     def __init__(self) -> None:
-        self.positions = ROWS_A_PART
+        self.positions = FIRST_RANGE
 
-    def saw(self, rows: int) -> None:
-        """Take note of how many rows the last range had."""
-        if rows < ROWS_A_PART // 2:
-            self.positions = min(self.positions * 2, WIDEST_RANGE)
-        elif rows > ROWS_A_PART:
-            self.positions = max(self.positions // 2, ROWS_A_PART)
+    def saw(self, frame: pl.DataFrame) -> None:
+        """Take note of how many rows the last range had, and how large they were."""
+        size = frame.estimated_size()
+        if frame.height > ROWS_A_PART or size > BYTES_A_PART:
+            self.positions = max(self.positions // 4, 1)
+        elif frame.height < ROWS_A_PART // 2 and size < BYTES_A_PART // 8:
+            self.positions = min(self.positions * 4, WIDEST_RANGE)
 
 
 class Reader:
@@ -58,34 +61,44 @@ class Reader:
         return self._file.steadily(lambda: self._query(sql))
 
     def _query(self, sql: str) -> pl.DataFrame:
-        with self._file.translated(), self._connection().cursor() as cursor:
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(ONE_BATCH)})
-            cursor.execute(sql)
-            frame = pl.from_arrow(cursor.fetch_arrow_table())
-        if not isinstance(frame, pl.DataFrame):
-            msg = f"the database returned {type(frame).__name__}, not a table"
-            raise TypeError(msg)
-        return frame
+        with self._file.translated():
+            return _selected(self._connection(), sql)
 
     def _connection(self) -> Any:  # noqa: ANN401, the driver has no types
         state = self._file.state()
         connection, opened_at = getattr(self._local, "connection", (None, state))
         # An immutable connection never looks at the file's changes again.
         if connection is None or (opened_at.is_immutable and opened_at != state):
-            from adbc_driver_sqlite import dbapi
-
-            connection = dbapi.connect(self._file.uri(), autocommit=True)
-            self._opened.append(connection)
+            connection = self._connected()
             self._local.connection = connection, state
-            with connection.cursor() as cursor:
-                cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-                cursor.fetchall()
+        return connection
+
+    def _connected(self) -> Any:  # noqa: ANN401, the driver has no types
+        # The driver's own interface for Python would load pyarrow.dataset and pandas.
+        import adbc_driver_manager as driver
+        from adbc_driver_sqlite import _driver_path
+
+        database = driver.AdbcDatabase(driver=_driver_path(), uri=self._file.uri())
+        self._opened.append(database)
+        connection = driver.AdbcConnection(database)
+        self._opened.append(connection)
+        _selected(connection, f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         return connection
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        for connection in self._opened:
-            connection.close()
+        while self._opened:
+            self._opened.pop().close()
+
+
+def _selected(connection: Any, sql: str) -> pl.DataFrame:  # noqa: ANN401, the driver has no types
+    from adbc_driver_manager import AdbcStatement
+
+    with AdbcStatement(connection) as statement:
+        statement.set_options(**{"adbc.sqlite.query.batch_rows": str(ONE_BATCH)})
+        statement.set_sql_query(sql)
+        stream, _ = statement.execute_query()
+        return pl.DataFrame(stream)
 
 
 def part_of(reader: Reader, sql: str, columns: Collection[str], width: Width) -> Part:
@@ -93,7 +106,7 @@ def part_of(reader: Reader, sql: str, columns: Collection[str], width: Width) ->
 
     def read() -> pl.DataFrame:
         frame = reader.fetch(sql)
-        width.saw(frame.height)
+        width.saw(frame)
         stored = [_conformed(series) for series in frame]
         absent = set(columns) - set(frame.columns)
         constant = [_CONSTANT[name] for name in absent]

@@ -1,0 +1,104 @@
+"""A real browser, and a server of the pages, for the tests that open them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from playwright.sync_api import Page
+
+ROOT = Path(__file__).parent.parent
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--disable-quic",
+    "--disable-gpu",
+]
+SERVE = """
+import json, sys
+from workbench import open_history
+from workbench.dashboards import serve
+histories = {name: open_history(path) for name, path in json.loads(sys.argv[1]).items()}
+serve(histories, port=0, on_ready=lambda address: print(address, flush=True))
+"""
+# Plotly says so when its element goes while it is being drawn; nothing is lost by it.
+HARMLESS = "_guiEditing"
+
+
+def why_no_browser() -> str | None:
+    """Return why no page can be opened here, None if one can."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        return "playwright is not installed: install the dependency group 'dev'"
+    if chromium() is None:
+        return f"no Chromium is installed: none of {', '.join(NAMES)} is on the path"
+    return None
+
+
+def chromium() -> str | None:
+    """Return where Chromium is, None if it is nowhere."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+@contextmanager
+def serving(stores: Mapping[str, Path]) -> Iterator[str]:
+    """Serve stores from a process of its own, and yield the address."""
+    targets = json.dumps({name: str(path) for name, path in stores.items()})
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE, targets],
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
+    ) as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+
+
+@dataclass
+class Watched:
+    """A page, and what happened on it: errors, and requests to other hosts."""
+
+    page: Page
+    address: str
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self._failed(str(error)))
+        self.page.on("request", self._asked)
+
+    def _said(self, message: Any) -> None:
+        if message.type == "error":
+            self._failed(message.text)
+
+    def _failed(self, error: str) -> None:
+        if HARMLESS not in error:
+            self.errors.append(error)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.foreign.append(request.url)
+
+    def open(self, query: str = "") -> Page:
+        """Open an address of the server."""
+        self.page.goto(self.address + query)
+        return self.page

@@ -1,0 +1,158 @@
+"""Tables of rows that can be clicked.
+
+Everything in them is shown as plain text: Tabulator's other formatters, and those of
+Bokeh, partly take what they are given for HTML.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import panel as pn
+import polars as pl
+
+from workbench.dashboards.parts import column
+from workbench.dashboards.style import sheets
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+TO_THE_SECOND = "%Y-%m-%d %H:%M:%S"
+TO_THE_MINUTE = "%Y-%m-%d %H:%M"
+
+_RIGHT = {"hozAlign": "right", "headerHozAlign": "right", "sorter": "number"}
+_COUNT = {"thousand": ",", "precision": False}
+_PERCENT = {"thousand": ",", "precision": 1, "symbol": " %", "symbolAfter": True}
+_FORMS: dict[str, dict[str, Any]] = {
+    "text": {},
+    "id": {"hozAlign": "right", "headerHozAlign": "right"},
+    "count": _RIGHT | {"formatter": "money", "formatterParams": _COUNT},
+    "percent": _RIGHT | {"formatter": "money", "formatterParams": _PERCENT},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How one column of a table is shown."""
+
+    name: str
+    title: str
+    width: int
+    """In pixels; the least width of a column that grows."""
+    grow: int = 0
+    """The share of the room that is left over."""
+    look: str = ""
+    """Classes of `grid.css`."""
+    form: str = "text"
+    """'text', 'id' (a number that is a name), 'count' (commas between thousands) or 'percent'."""
+
+
+class Grid:
+    """A table of rows that can be clicked.
+
+    Parameters
+    ----------
+    cells
+        Its columns.
+    on_click
+        Called with the row's number in the frame, and the column's name.
+    most_height
+        In pixels, from where on rows scroll inside; by default it is as high as its rows.
+    sortable
+        Whether a click on a column's head sorts.
+    """
+
+    def __init__(
+        self,
+        cells: tuple[Cell, ...],
+        on_click: Callable[[int, str], Awaitable[None]],
+        *,
+        most_height: int | None = None,
+        sortable: bool = False,
+    ) -> None:
+        self.cells = cells
+        self._on_click = on_click
+        self._configuration: dict[str, Any] = {
+            "columns": [_described(cell, sortable=sortable) for cell in cells]
+        }
+        if most_height:
+            self._configuration["maxHeight"] = most_height
+        self._left_out: list[str] = []
+        self._table: pn.widgets.Tabulator | None = None
+        self.view = column(visible=False)
+
+    def show(self, frame: pl.DataFrame, *, chosen: int | None = None) -> None:
+        """Show the rows of a frame that has the columns; `chosen` is marked."""
+        selection = [] if chosen is None else [chosen]
+        if self._table is None:
+            self._table = self._made(frame, selection)
+        else:
+            self._table.param.update(value=self._pandas(frame), selection=selection)
+        # A table that is made, or filled, while it is hidden stays blank.
+        if not self.view.visible:
+            self.view.param.update(objects=[self._table], visible=True)
+
+    def hide(self) -> None:
+        """Take the table from the page."""
+        self.view.param.update(objects=[], visible=False)
+
+    def leave_out(self, *names: str) -> None:
+        """Show all columns but these."""
+        self._left_out = list(names)
+        if self._table is not None:
+            self._table.hidden_columns = self._left_out
+
+    def choose(self, row: int | None) -> None:
+        """Mark a row, or none."""
+        if self._table is not None:
+            self._table.selection = [] if row is None else [row]
+
+    def _made(self, frame: pl.DataFrame, selection: list[int]) -> pn.widgets.Tabulator:
+        table = pn.widgets.Tabulator(  # type: ignore[no-untyped-call]
+            self._pandas(frame),
+            selection=selection,
+            disabled=True,
+            show_index=False,
+            hidden_columns=self._left_out,
+            selectable=False,
+            theme="simple",
+            layout="fit_columns",
+            sizing_mode="stretch_width",
+            stylesheets=sheets("grid"),
+            configuration=self._configuration,
+            margin=0,
+        )
+
+        async def clicked(event: Any) -> None:  # noqa: ANN401, Panel's event
+            await self._on_click(event.row, event.column)
+
+        table.on_click(clicked)  # type: ignore[arg-type]
+        return table
+
+    def _pandas(self, frame: pl.DataFrame) -> Any:  # noqa: ANN401, pandas has no types here
+        return frame.select(cell.name for cell in self.cells).to_pandas()
+
+
+def _described(cell: Cell, *, sortable: bool) -> dict[str, Any]:
+    return {
+        "field": cell.name,
+        "title": cell.title,
+        "formatter": "plaintext",
+        "headerSort": sortable,
+        "headerTooltip": False,
+        "tooltip": False,
+        "cssClass": cell.look,
+        "minWidth" if cell.grow else "width": cell.width,
+        "widthGrow": cell.grow,
+    } | _FORMS[cell.form]
+
+
+def shown_time(name: str, form: str = TO_THE_SECOND) -> pl.Expr:
+    """Return a column of times as text, UTC."""
+    return pl.col(name).dt.strftime(form).fill_null("")
+
+
+def shown(name: str) -> pl.Expr:
+    """Return a column as text, empty where it is null."""
+    return pl.col(name).cast(pl.String).fill_null("")

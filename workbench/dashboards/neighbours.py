@@ -1,0 +1,95 @@
+"""One event, and those around it in its stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.dashboards.listing import listed_at
+from workbench.errors import UnknownPositionError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from workbench.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The events around one in its stream, by version, and that one."""
+
+    rows: pl.DataFrame
+    """`workbench.dashboards.listing.LISTING`, by version and position."""
+    place: int
+    """The event's place in the stream, from 1."""
+    total: int
+    """How many events the stream has."""
+    before: int | None
+    """The position of the event before it in the stream."""
+    behind: int | None
+    """The position of the event after it in the stream."""
+
+
+def event(history: History, position: int) -> pl.DataFrame:
+    """Return one event: `workbench.tables.EVENTS`, one row.
+
+    Parameters
+    ----------
+    history
+        In which to look.
+    position
+        The event's position.
+
+    Raises
+    ------
+    UnknownPositionError
+        If no event has that position.
+    """
+    found = history.between(after=position - 1, upto=position).scan().collect()
+    if found.is_empty():
+        msg = (
+            f"Cannot find an event at position {position:,} in {history.name!r}, which goes from "
+            f"{history.source.tail() or 0:,} to {history.source.head() or 0:,}. "
+            "Numbers can be missing from a log: look for holes among its problems."
+        )
+        raise UnknownPositionError(msg)
+    return found.head(1)
+
+
+def neighbours(history: History, stream: str, position: int, *, around: int = 5) -> Neighbours:
+    """Return up to `around` events on each side of one in its stream, and that one.
+
+    Parameters
+    ----------
+    history
+        In which to look.
+    stream, position
+        The event: its stream and position.
+    around
+        How many on each side.
+
+    Raises
+    ------
+    UnknownStreamError
+        If the history has no such stream.
+    UnknownPositionError
+        If the stream has no event at that position.
+    """
+    chosen = history.of_streams(stream)
+    order = chosen.scan().select("position", "version").collect().sort("version", "position")
+    positions = order["position"]
+    place = positions.index_of(position)
+    if place is None:
+        msg = (
+            f"Cannot find position {position:,} in the stream {stream!r} of {history.name!r}, "
+            f"which has {positions.len():,} others. Name the position of one of its events."
+        )
+        raise UnknownPositionError(msg)
+    first, last = max(place - around, 0), min(place + around, positions.len() - 1)
+    return Neighbours(
+        listed_at(chosen, positions[first : last + 1]).sort("version", "position"),
+        place + 1,
+        positions.len(),
+        positions[place - 1] if place else None,
+        positions[place + 1] if place + 1 < positions.len() else None,
+    )
