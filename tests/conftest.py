@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from stores import simple_rows, write_native
 from workbench import open_history
@@ -33,6 +33,14 @@ settings.register_profile(
     deadline=None,
     max_examples=40,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+# To look for bugs: many examples, and the first that fails as it is.
+settings.register_profile(
+    "search",
+    parent=settings.get_profile("workbench"),
+    max_examples=500,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    report_multiple_bugs=False,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "workbench"))
 

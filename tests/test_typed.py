@@ -75,15 +75,22 @@ def is_same(found: Any, wanted: Any) -> bool:
         case list(), list():
             pairs = zip(found, wanted, strict=False)
             return len(found) == len(wanted) and all(is_same(f, w) for f, w in pairs)
-        case str(), str():
-            return found == wanted
-        case str(), _ if wanted is not None:
-            return is_same(native(json.loads(found)), wanted)
+        case str(), _:
+            return found == wanted or is_same(native(json_of(found)), wanted)
         case bool(), _:
             return found is wanted
         case float(), int() if not isinstance(wanted, bool):
             return math.isclose(found, wanted, rel_tol=1e-15)
     return type(found) is type(wanted) and bool(found == wanted)
+
+
+def json_of(text: str) -> Any:
+    """Return what a JSON text says, None if it is none or says a text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return None if isinstance(value, str) else value
 
 
 def is_wrapper(value: dict[str, Any]) -> bool:

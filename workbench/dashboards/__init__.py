@@ -81,16 +81,19 @@ def serve(
         document.js_on_event("connection_lost", CustomJS(code=LOST))
         return workbench
 
-    server = pn.serve(  # type: ignore[no-untyped-call]
-        {"/": opened},
-        address=ADDRESS,
-        port=port,
-        websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
-        title=title,
-        show=show,
-        start=False,
-        verbose=False,
-    )
+    try:
+        server = pn.serve(  # type: ignore[no-untyped-call]
+            {"/": opened},
+            address=ADDRESS,
+            port=port,
+            websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
+            title=title,
+            show=show,
+            start=False,
+            verbose=False,
+        )
+    except OSError as error:
+        raise _refused(port, error) from error
     server.start()
     if on_ready is not None:
         on_ready(f"http://{ADDRESS}:{port}/")
@@ -113,18 +116,24 @@ def page(history: History) -> Workbench:
 
 
 def _free(port: int) -> int:
+    """Return the port, or any free one for 0; it is tried before Panel, which takes long to load."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((ADDRESS, port))
         except (OSError, OverflowError) as error:
-            if getattr(error, "errno", None) == errno.EADDRINUSE:
-                msg = (
-                    f"Cannot serve on port {port}: another program listens there. "
-                    "Choose another port, or 0 for any that is free."
-                )
-            else:
-                msg = f"Cannot serve on port {port}: {error}. Choose one above 1023, or 0."
-            raise WorkbenchError(msg) from error
+            raise _refused(port, error) from error
         found: int = probe.getsockname()[1]
         return found
+
+
+def _refused(port: int, error: OSError | OverflowError) -> WorkbenchError:
+    if getattr(error, "errno", None) == errno.EADDRINUSE:
+        return WorkbenchError(
+            f"Cannot serve on port {port}: another program listens there. "
+            "Choose another port, or 0 for any that is free."
+        )
+    return WorkbenchError(
+        f"Cannot serve on port {port}: {error}. Choose one from 1024 to 65535, or 0 for any "
+        "that is free."
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -267,28 +268,58 @@ def parse_times(texts: pl.Series) -> pl.Series:
     """Return ISO 8601 times as UTC in microseconds; null where a text is none.
 
     A time without a zone is taken as UTC.
+
+    Notes
+    -----
+    What is a time, and which, is what `datetime.fromisoformat` says, as in the
+    library's own `DatetimeAsISO`. Arrow's parser is many times faster.
     """
+    parsed = _parsed_by_arrow(texts)
+    if parsed is not None:
+        return parsed
+    plain = texts.str.contains(_PLAIN_TIME).fill_null(value=False)
+    zoned = pl.select(pl.when(texts.str.contains(_ZONE)).then(texts).otherwise(texts + "Z"))
+    parsed = _parsed_by_arrow(zoned.to_series().set(~plain, None))
+    others = texts.set(plain, None) if parsed is not None else texts
+    read = pl.Series([_read_time(text) for text in others.to_list()], dtype=TIME)
+    return read if parsed is None else parsed.zip_with(plain, read)
+
+
+def _parsed_by_arrow(texts: pl.Series) -> pl.Series | None:
+    """Return the times, or None if a text is none for Arrow, or not for Python."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
-        # Arrow's parser is several times faster, and gives up at the first misfit.
         arrow = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
         parsed = pl.from_arrow(pc.cast(arrow, pa.timestamp("us", "UTC")))
     except pa.ArrowInvalid:
-        zoned = pl.when(texts.str.contains(_ZONE)).then(texts).otherwise(texts + "Z")
-        iso = pl.select(
-            zoned.str.replace(" ", "T").str.replace(_SHORT_ZONE, "${1}:${2}")
-        ).to_series()
-        parsed = iso.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+        return None
     if not isinstance(parsed, pl.Series):
         msg = f"Arrow returned {type(parsed).__name__}, not a column"
         raise TypeError(msg)
-    return parsed.cast(TIME)
+    times = parsed.cast(TIME)
+    outside = (times < _FIRST_TIME) | (times > _LAST_TIME)
+    return None if outside.any() else times
 
 
+def _read_time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+_FIRST_TIME = datetime.min.replace(tzinfo=UTC)
+_LAST_TIME = datetime.max.replace(tzinfo=UTC)
 _ZONE = r"([Zz]|[+-][0-9]{2}:?[0-9]{2})$"
-_SHORT_ZONE = r"([+-][0-9]{2})([0-9]{2})$"
+_PLAIN_TIME = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})?$"
+)
 
 
 def _with_long_integers(text: pl.Series) -> list[int]:

@@ -74,7 +74,7 @@ class TypedReader:
         if schema is None or not rows.are_objects:
             return None
         lines = rows.lines()
-        if not is_checked and any(word in lines for word in _NOT_JSON):
+        if not is_checked and _has_floats(schema) and any(word in lines for word in _NOT_JSON):
             return None
         fields = _parsed_as(lines, schema, rows.texts.len())
         return None if fields is None else rows.piece(fields)
@@ -99,8 +99,12 @@ class TypedReader:
         return rows.piece(fields)
 
 
-# What Arrow's reader takes for numbers.
+# What Arrow's reader takes for floats.
 _NOT_JSON = (b"NaN", b"Inf", b"inf")
+
+
+def _has_floats(schema: pa.Schema) -> bool:
+    return "double" in str(schema.types)
 
 
 class _Rows(NamedTuple):
@@ -168,7 +172,8 @@ def joined(pieces: Sequence[Piece]) -> pl.DataFrame:
         fields = _one_by_one(pl.concat([piece.texts for piece in pieces]))
     fields = fields.drop(ENVELOPE, strict=False)
     native = [native_column(column) for column in fields.rename(_prefixed(fields.columns))]
-    return pl.concat([envelope, pl.DataFrame(native)], how="horizontal")
+    # By name: a list would give a column without a name one.
+    return pl.concat([envelope, pl.DataFrame({s.name: s for s in native})], how="horizontal")
 
 
 def _prefixed(names: Sequence[str]) -> dict[str, str]:
@@ -290,7 +295,7 @@ def _one_by_one(texts: pl.Series) -> pl.DataFrame:
     names = list(dict.fromkeys(name for row in rows for name in row))
     if not names:
         return pl.DataFrame(height=len(rows))
-    return pl.DataFrame([_column(name, [row.get(name) for row in rows]) for name in names])
+    return pl.DataFrame({name: _column(name, [row.get(name) for row in rows]) for name in names})
 
 
 def _object(text: str | None) -> dict[str, Any]:
