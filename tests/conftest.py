@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-
 from stores import simple_rows, write_native
+
 from workbench import open_history
 from workbench.samples import shop_path
 

@@ -1,4 +1,4 @@
-# ruff: noqa: ARG002 - the parameters of an event's method are the event's fields
+
 """An application of the real library, and every encoding in which it can store its events.
 
 `write_ledger` runs it with SQLite persistence and returns what the library's own
@@ -318,7 +318,7 @@ def fill_accounts(app: Ledger) -> None:
     cet = timezone(timedelta(hours=1))
     for number in range(3):
         account = Account(
-            owner=f"Zoë №{number} \"quoted\" \\ \n",
+            owner=f'Zoë №{number} "quoted" \\ \n',
             holder=uuid5(NAMESPACE_URL, f"holder-{number}"),
             since=datetime(2025, 3, 30, 2, 30, 0, number, tzinfo=cet),
             address={"street": "Straße", "at": [Decimal("1.50"), {"when": datetime(2025, 1, 1)}]},  # noqa: DTZ001

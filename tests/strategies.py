@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from hypothesis import strategies as st
-
-from stores import PLACED, SHIPPED, Row, state_of, to_json
+from stores import PLACED, SHIPPED, Row, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

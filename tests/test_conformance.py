@@ -15,10 +15,10 @@ from uuid import UUID
 
 import polars as pl
 import pytest
-
 from known import FIXTURES, Fixture, fixture_id
 from ledger import ENCODINGS, Encoding, Known, as_read, fields_read, write_ledger
 from stores import plain
+
 from workbench import open_history
 from workbench.payload.native import fields_of, native
 from workbench.tables import EVENTS, SNAPSHOTS

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from browser import serving
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-
-from browser import serving
 from stores import BEGIN, PLACED, SHIPPED, Row, append, simple_rows, state_of, write_native
+
 from workbench import WorkbenchError, open_history
 from workbench.dashboards import markup, queries, serve, summary
 from workbench.dashboards.address import PAGES, SIZES, Place, place_of, query_of

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-
 from browser import ARGUMENTS, Watched, chromium, serving, why_no_browser
 from stores import BEGIN, Row, state_of, write_native
+
 from workbench import open_history
 from workbench.dashboards import queries, summary
 from workbench.dashboards.neighbours import neighbours

@@ -110,7 +110,7 @@ def not_rebuilt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     # The library would turn the committed file into WAL mode.
     copy = tmp_path_factory.mktemp("rebuilt") / "shop.db"
     shutil.copyfile(shop_path(), copy)
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", REBUILD, str(copy)],
         check=True,
         capture_output=True,

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from eventsourcing.popo import POPOApplicationRecorder
+from contracts import EmptySourceContract, Made, SourceContract, expected, positions, raw
 from eventsourcing.persistence import StoredEvent
+from eventsourcing.popo import POPOApplicationRecorder
 from hypothesis import given
 from hypothesis import strategies as st
-
-from contracts import EmptySourceContract, Made, SourceContract, expected, positions, raw
 from known import FIXTURES, Fixture, fixture_id
 from ledger import ENCODINGS, Ledger, known_by, make_app
 from stores import PLACED, Row, plain, simple_rows, write_native, written
 from strategies import STREAMS, TYPES, histories
+
 from workbench import open_history
 from workbench.errors import (
     StoreUnreadableError,

@@ -166,6 +166,25 @@ class TestFrames:
         made = [Row(1, "<script>alert(1)</script>", 1, SET, state_of(items=1))]
         assert "<script>" not in run(tmp_path / "a.db", made)._repr_html_()
 
+    def test_key_named_like_a_column_of_the_log(self, tmp_path):
+        """A key column may be named as an event's; in the log it has a prefix."""
+
+        class Streams(Projection):
+            counts = table(key={"stream": pl.String, "type": pl.String}, values={"time": pl.Int64})
+
+            @handles("Basket.Set")
+            def was_set(self, event):
+                self.counts.set((event.stream, event.type), time=1)
+
+        trial = run(tmp_path / "a.db", [one(SET)], Streams)
+        assert trial.table("counts").rows() == [("a", SET, 1)]
+        assert {"key.stream", "key.type", "time_after"} <= set(trial.changes("counts").columns)
+
+    def test_columns_that_the_log_cannot_tell_apart_are_refused(self):
+        """A column that is named like a value's before or after is refused."""
+        with pytest.raises(errors.ProjectionError, match="a_before twice"):
+            table(key={"a_before": pl.Int64}, values={"a": pl.Int64})
+
 
 class TestTime:
     """Looking at a time."""

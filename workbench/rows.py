@@ -61,6 +61,11 @@ class TableDeclaration:
         return self is other
 
     @property
+    def logged_keys(self) -> dict[str, str]:
+        """The key columns' names in the change log: a prefix where an event's column has it."""
+        return {name: f"key.{name}" if name in CHANGES.names else name for name in self.key}
+
+    @property
     def schema(self) -> pl.Schema:
         """All columns, keys first."""
         return pl.Schema({**self.key, **self.values})
@@ -90,7 +95,24 @@ def table(*, key: Mapping[str, Dtype], values: Mapping[str, Dtype]) -> TableDecl
             "Name each column once."
         )
         raise ProjectionError(msg)
-    return TableDeclaration(dict(key), dict(values))
+    declared = TableDeclaration(dict(key), dict(values))
+    logged = [*CHANGES.names, *declared.logged_keys.values(), *_logged_values(values)]
+    if twice := sorted({name for name in logged if logged.count(name) > 1}):
+        msg = (
+            f"Cannot declare a table whose change log would have {', '.join(twice)} twice. "
+            "Name the column otherwise: the log has <value>_before and <value>_after."
+        )
+        raise ProjectionError(msg)
+    return declared
+
+
+def _logged_values(values: Mapping[str, Dtype]) -> dict[str, Dtype]:
+    """Return the columns of the change log for the value columns."""
+    return {
+        f"{name}{suffix}": dtype
+        for name, dtype in values.items()
+        for suffix in ("_before", "_after")
+    }
 
 
 class Rows:
@@ -229,7 +251,9 @@ class Rows:
             if name != "change"
         ]
         columns.append(pl.Series("change", changes, pl.String))
-        columns += self._columns_of(self._declared.key, keys, "")
+        logged = self._declared.logged_keys
+        key_columns = self._columns_of(self._declared.key, keys, "")
+        columns += [column.alias(logged[column.name]) for column in key_columns]
         before = self._columns_of(self._declared.values, befores, "_before")
         after = self._columns_of(self._declared.values, afters, "_after")
         columns += [column for pair in zip(before, after, strict=True) for column in pair]
@@ -264,9 +288,5 @@ class Rows:
 
 def log_schema(declared: TableDeclaration) -> pl.Schema:
     """Return the schema of a table's change log: `workbench.tables.CHANGES` and its own columns."""
-    values = {
-        f"{name}{suffix}": dtype
-        for name, dtype in declared.values.items()
-        for suffix in ("_before", "_after")
-    }
-    return pl.Schema({**CHANGES.schema, **declared.key, **values})
+    keys = {declared.logged_keys[name]: dtype for name, dtype in declared.key.items()}
+    return pl.Schema({**CHANGES.schema, **keys, **_logged_values(declared.values)})

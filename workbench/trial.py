@@ -63,7 +63,8 @@ class Trial:
     def changes(self, name: str) -> pl.DataFrame:
         """Return the change log of a table: `workbench.tables.CHANGES` and its own columns.
 
-        After the columns of `CHANGES` come the key columns, and `<value>_before` and
+        After the columns of `CHANGES` come the key columns, with the prefix `key.` where
+        they are named like one of those, and `<value>_before` and
         `<value>_after` for each value column; rows are in the order in which they
         were made. Before an insert and after a delete, values are null.
 
@@ -158,10 +159,13 @@ class TrialAt:
         declared = self.trial.projection.declared()[name]
         if self.position is not None:
             log = log.filter(pl.col("position") <= self.position)
-        keys, values = list(declared.key), list(declared.values)
+        keys, values = declared.logged_keys, list(declared.values)
         return (
-            log.unique(subset=keys, keep="last", maintain_order=False)
+            log.unique(subset=list(keys.values()), keep="last", maintain_order=False)
             .filter(pl.col("change") != "delete")
-            .select(*keys, *(pl.col(f"{value}_after").alias(value) for value in values))
-            .sort(keys)
+            .select(
+                *(pl.col(logged).alias(key) for key, logged in keys.items()),
+                *(pl.col(f"{value}_after").alias(value) for value in values),
+            )
+            .sort(list(keys))
         )
