@@ -27,6 +27,7 @@ ARGUMENTS = [
     "--disable-quic",
     "--disable-gpu",
 ]
+PATIENCE_S = 10
 SERVE = """
 import json, sys
 from workbench import open_history
@@ -69,7 +70,12 @@ def serving(stores: Mapping[str, Path]) -> Iterator[str]:
             assert server.stdout is not None
             yield server.stdout.readline().strip()
         finally:
+            # Bokeh prints when it is asked to stop, and goes on if nobody reads that.
             server.terminate()
+            try:
+                server.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                server.kill()
 
 
 @dataclass

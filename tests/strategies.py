@@ -7,6 +7,7 @@ characters, and payloads with all that JSON and the library's wrappers can hold.
 
 from __future__ import annotations
 
+from functools import cache
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +43,13 @@ LARGE = 2**63
 """Integers from here on do not fit 64 bits."""
 
 
+@cache
 def texts(max_size: int = 12) -> st.SearchStrategy[str]:
     """Return a strategy for text that UTF-8 can hold, with line ends, quotes and NUL."""
     return st.text(st.characters(codec="utf-8"), max_size=max_size)
 
 
+@cache
 def times() -> st.SearchStrategy[datetime]:
     """Return a strategy for aware times in several zones, a few of which coincide."""
     zones = st.sampled_from(
@@ -56,6 +59,7 @@ def times() -> st.SearchStrategy[datetime]:
     return near | st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=zones)  # noqa: DTZ001
 
 
+@cache
 def wrappers() -> st.SearchStrategy[dict[str, Any]]:
     """Return a strategy for what the library writes for a time, a Decimal and a UUID."""
     decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9, places=4)
@@ -66,6 +70,7 @@ def wrappers() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@cache
 def unknown_wrappers() -> st.SearchStrategy[dict[str, Any]]:
     """Return a strategy for wrappers of an application's own."""
     return st.builds(
@@ -75,6 +80,7 @@ def unknown_wrappers() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@cache
 def scalars() -> st.SearchStrategy[Any]:
     """Return a strategy for values without parts."""
     return st.one_of(
@@ -88,12 +94,14 @@ def scalars() -> st.SearchStrategy[Any]:
     )
 
 
+@cache
 def names() -> st.SearchStrategy[str]:
     """Return a strategy for field names: plain ones, and such as columns have."""
     odd = ["", "a.b", "position", "type", "data", "problem", "é", '"', "data.position", "value"]
     return st.sampled_from(["a", "b", "c", "amount"]) | st.sampled_from(odd) | texts(4)
 
 
+@cache
 def values() -> st.SearchStrategy[Any]:
     """Return a strategy for JSON values of any shape."""
     return st.recursive(
@@ -109,6 +117,7 @@ def is_no_wrapper(value: dict[str, Any]) -> bool:
     return set(value) != {"_type_", "_data_"}
 
 
+@cache
 def payloads() -> st.SearchStrategy[dict[str, Any]]:
     """Return a strategy for the fields of an event."""
     fields = st.dictionaries(names(), values(), max_size=4)
@@ -117,6 +126,7 @@ def payloads() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@cache
 @st.composite
 def states(draw: Callable[..., Any]) -> bytes:
     """Return a strategy for states as an application writes them."""
@@ -125,6 +135,7 @@ def states(draw: Callable[..., Any]) -> bytes:
     return state_of(time, version, **{f"f_{n}": v for n, v in draw(payloads()).items()})
 
 
+@cache
 def undecodable() -> st.SearchStrategy[Any]:
     """Return a strategy for states that nobody can decode, or that are odd."""
     return st.sampled_from(
@@ -153,6 +164,14 @@ def undecodable() -> st.SearchStrategy[Any]:
     ) | st.binary(max_size=40)
 
 
+@cache
+def _events(state: st.SearchStrategy[Any] | None, max_size: int) -> st.SearchStrategy[Any]:
+    state = st.one_of(states(), states(), undecodable()) if state is None else state
+    steps = st.sampled_from([1, 1, 1, 2, 5, 1000])
+    one = st.tuples(steps, st.sampled_from(STREAMS), st.sampled_from(TYPES), state)
+    return st.lists(one, max_size=max_size)
+
+
 @st.composite
 def histories(
     draw: Callable[..., Any],
@@ -160,14 +179,7 @@ def histories(
     max_size: int = 25,
 ) -> list[Row]:
     """Return a strategy for histories, also empty ones."""
-    state = st.one_of(states(), states(), undecodable()) if state is None else state
-    steps = st.sampled_from([1, 1, 1, 2, 5, 1000])
-    events = draw(
-        st.lists(
-            st.tuples(steps, st.sampled_from(STREAMS), st.sampled_from(TYPES), state),
-            max_size=max_size,
-        )
-    )
+    events = draw(_events(state, max_size))
     position, heads, rows = draw(st.sampled_from([0, 0, 3])), {}, []
     for step, stream, type_, found in events:
         position += step

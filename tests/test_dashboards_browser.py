@@ -105,7 +105,8 @@ def see(locator: Locator, text: str | re.Pattern[str]) -> None:
 
 
 def see_status(page: Page, first: int, last: int, total: int) -> None:
-    see(page.locator(".wb-status p"), f"{first:,} to {last:,} of {total:,} events")
+    events = "event" if total == 1 else "events"
+    see(page.locator(".wb-status p"), f"{first:,} to {last:,} of {total:,} {events}")
 
 
 def cells(page: Page, name: str, where: str = ".wb-list") -> list[str]:

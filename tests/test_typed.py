@@ -80,7 +80,7 @@ def is_same(found: Any, wanted: Any) -> bool:
         case (bool(), _) | (_, bool()):
             return found is wanted
         case int(), float():
-            return found == wanted  # among texts, 2.0 is written 2
+            return float(found) == wanted  # among texts, 2.0 is written 2
         case float(), int():
             return math.isclose(found, wanted, rel_tol=1e-15)
     return type(found) is type(wanted) and bool(found == wanted)
