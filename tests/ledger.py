@@ -1,4 +1,3 @@
-
 """An application of the real library, and every encoding in which it can store its events.
 
 `write_ledger` runs it with SQLite persistence and returns what the library's own
@@ -310,7 +309,7 @@ class Encoding:
     name: str
     env: Mapping[str, str] = field(default_factory=dict)
     opening: Mapping[str, str] = field(default_factory=dict)
-    fill: Callable[[Ledger], None] = field(default=lambda app: fill_accounts(app))
+    fill: Callable[[Ledger], None] = field(default=lambda app: fill_accounts(app))  # noqa: PLW0108, defined below
 
 
 def fill_accounts(app: Ledger) -> None:

@@ -223,7 +223,9 @@ def test_filters_that_cannot_be_met_are_said(shop, filters, error):
 
 def test_preview_leaves_out_the_envelope(tmp_path):
     """A preview begins with the event's own fields, and shows what wrappers hold."""
-    state = state_of(BEGIN, 2, originator_topic="a:B", n=1, d={"_type_": "decimal_str", "_data_": "1.50"})
+    state = state_of(
+        BEGIN, 2, originator_topic="a:B", n=1, d={"_type_": "decimal_str", "_data_": "1.50"}
+    )
     history = open_history(write_native(tmp_path / "a.db", [Row(1, "s", 1, PLACED, state)]))
     (preview,) = queries.page_of(history, Filters())["preview"]
     assert preview == '{"n":1,"d":"1.50","class_version":2}'
@@ -240,7 +242,11 @@ def test_preview_is_cut(tmp_path):
 def test_stream_names_are_suggested(shop):
     """Streams that begin with what was typed come first, then those that contain it."""
     names = queries.stream_names(shop)
-    assert queries.alike(names, "ORDER-1001", most=3) == ["order-10010", "order-10011", "order-10012"]
+    assert queries.alike(names, "ORDER-1001", most=3) == [
+        "order-10010",
+        "order-10011",
+        "order-10012",
+    ]
     assert queries.alike(names, "mug", most=2) == ["item-mug-black", "item-mug-blue"][:2] or all(
         "mug" in name for name in queries.alike(names, "mug", most=2)
     )
@@ -430,7 +436,7 @@ def test_address_that_says_nothing_known(query):
 
 # Markup
 
-HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>\'{{7*7}}&lt;'
+HOSTILE = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'{{7*7}}&lt;"
 
 
 @pytest.mark.parametrize(
@@ -506,7 +512,9 @@ def test_answer_is_found_anew_when_the_log_has_grown(store, small):
     """When events have been added, so has what is said of them."""
     answers = Answers(small)
     before = answers.facts().events, answers.count(Filters(text="é"))
-    append(store, simple_rows(5, start=31)[2:] and [Row(31, "new", 1, PLACED, state_of(BEGIN, a="é"))])
+    append(
+        store, simple_rows(5, start=31)[2:] and [Row(31, "new", 1, PLACED, state_of(BEGIN, a="é"))]
+    )
     assert before == (30, 30)
     assert (answers.facts().events, answers.count(Filters(text="é"))) == (31, 31)
 

@@ -51,7 +51,11 @@ def hostile_rows() -> list[Row]:
         for i, text in enumerate(HOSTILE, 1)
     ]
     bad = HOSTILE[0].encode()
-    return [*rows, Row(50, f"s{HOSTILE[1]}", 9, "m:x", bad), Row(51, "<i>", 1, "m:x", bad + b"\xff")]
+    return [
+        *rows,
+        Row(50, f"s{HOSTILE[1]}", 9, "m:x", bad),
+        Row(51, "<i>", 1, "m:x", bad + b"\xff"),
+    ]
 
 
 @pytest.fixture(scope="module")

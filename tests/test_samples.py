@@ -122,9 +122,7 @@ def not_rebuilt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def queries() -> dict[str, str]:
     """Return the SQL in the README by its comment."""
-    blocks = re.findall(
-        r"```sql\n-- ([\w ]+): .*\n(.*)\n```", README.read_text("utf-8")
-    )
+    blocks = re.findall(r"```sql\n-- ([\w ]+): .*\n(.*)\n```", README.read_text("utf-8"))
     return dict(blocks)
 
 
@@ -134,9 +132,7 @@ def queries() -> dict[str, str]:
 def test_remaking_gives_the_same_rows(db: sqlite3.Connection, remade: Path) -> None:
     """Position, stream, version, type and state are those of the committed file."""
     with closing(sqlite3.connect(remade)) as other:
-        assert (
-            other.execute(ALL_COLUMNS).fetchall() == db.execute(ALL_COLUMNS).fetchall()
-        )
+        assert other.execute(ALL_COLUMNS).fetchall() == db.execute(ALL_COLUMNS).fetchall()
 
 
 def test_is_small() -> None:
@@ -275,9 +271,7 @@ def test_overcharged_amount_is_on_record(events: list[Event], facts: Facts) -> N
 
 def test_owed_amount_is_on_record(events: list[Event], facts: Facts) -> None:
     """What has not been refunded as charged twice is what the README says."""
-    refunded = {
-        e.data["payment_id"] for e in events if e.data.get("reason") == "charged twice"
-    }
+    refunded = {e.data["payment_id"] for e in events if e.data.get("reason") == "charged twice"}
     amounts = [
         Decimal(event.data["amount"]["_data_"])
         for event in second_charges(events)
@@ -286,9 +280,7 @@ def test_owed_amount_is_on_record(events: list[Event], facts: Facts) -> None:
     assert sum(amounts) == facts.charged_twice.owed > 0
 
 
-def test_second_charges_have_their_positions_on_record(
-    events: list[Event], facts: Facts
-) -> None:
+def test_second_charges_have_their_positions_on_record(events: list[Event], facts: Facts) -> None:
     """They lie between the two positions in the README."""
     positions = [event.position for event in second_charges(events)]
     recorded = (facts.charged_twice.first, facts.charged_twice.last)
@@ -304,8 +296,7 @@ def test_refunds_of_no_payment_are_on_record(events: list[Event], facts: Facts) 
     found = [
         (event.position, event.stream, event.data["payment_id"])
         for event in events
-        if event.type == "shop:Refund.Issued"
-        and event.data["payment_id"] not in streams
+        if event.type == "shop:Refund.Issued" and event.data["payment_id"] not in streams
     ]
     assert found == list(facts.unknown_payments)
 
@@ -336,9 +327,7 @@ def test_late_events_are_on_record(events: list[Event], facts: Facts) -> None:
     )
 
 
-def test_time_runs_backwards_within_streams_on_record(
-    events: list[Event], facts: Facts
-) -> None:
+def test_time_runs_backwards_within_streams_on_record(events: list[Event], facts: Facts) -> None:
     """In a few streams, of payments and of orders, time runs backwards too."""
     last: dict[str, datetime] = {}
     streams = set()
@@ -416,9 +405,7 @@ def test_two_rows_are_undecodable(
 # The releases
 
 
-def test_release_3_rebuilds_every_other_stream(
-    not_rebuilt: dict[str, str], facts: Facts
-) -> None:
+def test_release_3_rebuilds_every_other_stream(not_rebuilt: dict[str, str], facts: Facts) -> None:
     """It fails only where a version is missing or a state cannot be decoded."""
     missing = {stream: "OriginatorVersionError" for stream, _ in facts.broken_streams}
     broken = {row.stream: "MapperDeserialisationError" for row in facts.undecodable}
@@ -473,9 +460,7 @@ def test_names_of_each_release(
     assert f"shop:{old}" not in topics
 
 
-@pytest.mark.parametrize(
-    ("number", "expected"), [(0, {False}), (1, {True}), (2, {True})]
-)
+@pytest.mark.parametrize(("number", "expected"), [(0, {False}), (1, {True}), (2, {True})])
 def test_coupon_came_without_a_version(
     number: int, expected: set[bool], events: list[Event], facts: Facts
 ) -> None:
@@ -484,21 +469,17 @@ def test_coupon_came_without_a_version(
     confirmed = [
         event.data
         for event in events
-        if event.type == "shop:Order.Confirmed"
-        and period.first <= event.position <= period.last
+        if event.type == "shop:Order.Confirmed" and period.first <= event.position <= period.last
     ]
     assert {"coupon" in data for data in confirmed} == expected
 
 
-def test_addresses_of_release_3_have_a_transcoding(
-    events: list[Event], facts: Facts
-) -> None:
+def test_addresses_of_release_3_have_a_transcoding(events: list[Event], facts: Facts) -> None:
     """They are stored under the application's own mark."""
     addresses = [
         event.data["address"]
         for event in events
-        if event.type == "shop:Order.Placed"
-        and event.position >= facts.periods[2].first
+        if event.type == "shop:Order.Placed" and event.position >= facts.periods[2].first
     ]
     assert {address["_type_"] for address in addresses} == {"address"}
 
@@ -537,9 +518,7 @@ def test_shop_path_prefers_the_installed_file(
     assert shop_path() == installed
 
 
-def test_shop_path_says_how_to_make_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shop_path_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no file, the error names the command that makes one."""
     monkeypatch.setattr(samples, "__file__", str(tmp_path / "a" / "b" / "__init__.py"))
     with pytest.raises(StoreNotFoundError, match="make one with"):
@@ -561,9 +540,7 @@ def test_maker_needs_a_folder(tmp_path: Path) -> None:
         make_shop(tmp_path / "nowhere" / "shop.db")
 
 
-def test_maker_fails_with_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_maker_fails_with_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On the command line the error is one line, and the exit code 2."""
     assert main([str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -120,7 +120,9 @@ class TestLiveApplication(SourceContract):
         """Return the application and what its recorder says."""
         with make_app(new_path(), ENCODINGS[0]) as app:
             ENCODINGS[0].fill(app)
-            rows = [Row(k.position, k.stream.hex, k.version, k.type, k.state) for k in known_by(app)]
+            rows = [
+                Row(k.position, k.stream.hex, k.version, k.type, k.state) for k in known_by(app)
+            ]
             yield Made(open_source(app), rows)
 
 
@@ -333,7 +335,7 @@ def test_a_native_table_of_another_name(tmp_path: Path) -> None:
     """A table of the library's form is found by its columns, whatever its name."""
     path = write_native(tmp_path / "store.db", simple_rows(4))
     with closing(sqlite3.connect(path)) as db:
-        db.execute("ALTER TABLE stored_events RENAME TO \"odd 'name\"")
+        db.execute('ALTER TABLE stored_events RENAME TO "odd \'name"')
         db.commit()
     assert open_sqlite(path).count(Selection()) == 4
 
@@ -406,7 +408,9 @@ def test_an_application_in_a_url(tmp_path: Path) -> None:
 def test_a_uuid_is_found_in_every_form(fixture: Fixture) -> None:
     """A stream that is a UUID is found as an object, with dashes and without."""
     source, uuid = open_sqlite(fixture.path, fixture.application), UUID(fixture.rows[0].stream)
-    counts = {source.count(Selection(streams=source.stream_forms(f))) for f in (uuid, str(uuid), uuid.hex)}
+    counts = {
+        source.count(Selection(streams=source.stream_forms(f))) for f in (uuid, str(uuid), uuid.hex)
+    }
     assert counts == {len([row for row in fixture.rows if UUID(row.stream) == uuid])}
 
 
@@ -479,8 +483,13 @@ class Forgetful:
         return 40
 
     def select_notifications(
-        self, start: int | None, limit: int, stop: int | None = None, topics: Any = (),
-        *, inclusive_of_start: bool = True,
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Any = (),
+        *,
+        inclusive_of_start: bool = True,
     ) -> list[Any]:
         """Return what is left."""
         low = (start or 0) + (not inclusive_of_start)

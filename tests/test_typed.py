@@ -122,7 +122,11 @@ def check(frame: pl.DataFrame, texts: list[str | None]) -> None:
     assert len(known) == len(names)
     for name in names:
         cells = column_of(name, frame).to_list()
-        wrong = [(c, r.get(name)) for c, r in zip(cells, read, strict=True) if not is_same(c, r.get(name))]
+        wrong = [
+            (c, r.get(name))
+            for c, r in zip(cells, read, strict=True)
+            if not is_same(c, r.get(name))
+        ]
         assert wrong == [], name
 
 
@@ -294,7 +298,13 @@ def test_a_field_that_some_events_lack_is_null(tmp_path: Path) -> None:
 def test_mixed_kinds_become_text(tmp_path: Path) -> None:
     """A field with values of different kinds is text: texts as they are, others as JSON."""
     payloads = [{"a": 1}, {"a": "x"}, {"a": True}, {"a": None}, {"a": 2.5}]
-    assert fields(tmp_path / "store.db", *payloads)["a"].to_list() == ["1", "x", "true", None, "2.5"]
+    assert fields(tmp_path / "store.db", *payloads)["a"].to_list() == [
+        "1",
+        "x",
+        "true",
+        None,
+        "2.5",
+    ]
 
 
 @pytest.mark.usefixtures("few_rows_a_part")
@@ -370,7 +380,12 @@ def test_numbers_that_are_none_in_a_late_part(tmp_path: Path, state: bytes, valu
 )
 def test_numbers_are_exact(tmp_path: Path, number: float) -> None:
     """A number is what it was, however large."""
-    assert check(typed(tmp_path / "store.db", to_json({"a": number})), [to_json({"a": number}).decode()]) is None
+    assert (
+        check(
+            typed(tmp_path / "store.db", to_json({"a": number})), [to_json({"a": number}).decode()]
+        )
+        is None
+    )
 
 
 def test_a_number_beyond_all_floats(tmp_path: Path) -> None:
@@ -397,7 +412,9 @@ def test_two_types_do_not_mix(tmp_path: Path) -> None:
         Row(3, "s", 3, "a:One", b'{"x":2}'),
     ]
     history = open_history(write_native(tmp_path / "store.db", rows))
-    found = {type_: frame.drop(ENVELOPE).to_dicts() for type_, frame in history.events_by_type().items()}
+    found = {
+        type_: frame.drop(ENVELOPE).to_dicts() for type_, frame in history.events_by_type().items()
+    }
     assert found == {"a:One": [{"x": 1}, {"x": 2}], "a:Two": [{"y": "t"}]}
 
 
@@ -457,7 +474,10 @@ def test_half_a_surrogate_pair(tmp_path: Path) -> None:
     """Half of a surrogate pair, which is no text, is marked, and is a problem."""
     frame = typed(tmp_path / "store.db", b'{"a":"x\\ud800y"}', b'{"a":"\\ud83d\\ude00"}')
     assert frame["a"].to_list() == ["x\ufffdy", "😀"]
-    assert frame["problem"].to_list() == ["half a surrogate pair at a: no text, read as U+FFFD", None]
+    assert frame["problem"].to_list() == [
+        "half a surrogate pair at a: no text, read as U+FFFD",
+        None,
+    ]
 
 
 def test_line_ends_between_tokens(tmp_path: Path) -> None:
@@ -473,9 +493,7 @@ ZONES = [UTC, timezone(timedelta(hours=14)), timezone(-timedelta(hours=9, minute
 
 @given(
     moments=st.lists(
-        st.datetimes(
-            datetime(2, 1, 1), datetime(9998, 1, 1), timezones=st.sampled_from(ZONES)
-        ),
+        st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=st.sampled_from(ZONES)),
         max_size=5,
     )
 )

@@ -116,7 +116,7 @@ def page(history: History) -> Workbench:
 
 
 def _free(port: int) -> int:
-    """Return the port, or any free one for 0; it is tried before Panel, which takes long to load."""
+    """Return the port, or any free one for 0; tried before Panel, which takes long to load."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

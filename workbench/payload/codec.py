@@ -294,7 +294,11 @@ def _compressor(topic: str) -> Callable[[bytes], bytes] | None:
     if topic in _SNIFFED:
         return None  # told from the bytes, row by row
     found = _resolved(topic, "compressor")
-    made = found() if isinstance(found, type) else found
+    try:
+        made = found() if isinstance(found, type) else found
+    except Exception as error:
+        msg = f"Cannot use the compressor {topic!r}: {_said(error)}. Check its class."
+        raise CodecError(msg) from error
     decompress: Callable[[bytes], bytes] | None = getattr(made, "decompress", None)
     if decompress is None:
         msg = f"Cannot use the compressor {topic!r}: it has no decompress. Name one that has."
@@ -324,6 +328,9 @@ def _cipher(topic: str | None, key: str) -> Cipher:
     except Exception as error:
         msg = f"Cannot use the cipher {topic!r}: {_said(error)}. Check its key and its class."
         raise CodecError(msg) from error
+    if not hasattr(made, "decrypt"):
+        msg = f"Cannot use the cipher {topic!r}: it has no decrypt. Name one that has."
+        raise CodecError(msg)
     return made
 
 
@@ -342,7 +349,7 @@ def _resolved(topic: str, what: str) -> Any:  # noqa: ANN401, whatever the user 
         found: Any = import_module(module)
         for part in name.split(".") if name else ():
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as error:
         msg = (
             f"Cannot use the {what} {topic!r}: {_said(error)}. "
             "Give it as module:Class, of a module that can be imported here."
