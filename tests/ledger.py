@@ -320,7 +320,7 @@ def fill_accounts(app: Ledger) -> None:
             owner=f'Zoë №{number} "quoted" \\ \n',
             holder=uuid5(NAMESPACE_URL, f"holder-{number}"),
             since=datetime(2025, 3, 30, 2, 30, 0, number, tzinfo=cet),
-            address={"street": "Straße", "at": [Decimal("1.50"), {"when": datetime(2025, 1, 1)}]},  # noqa: DTZ001
+            address={"street": "Straße", "at": [Decimal("1.50"), {"when": datetime(2025, 1, 1)}]},
         )
         app.save(account)
         account.credit(

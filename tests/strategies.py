@@ -56,7 +56,7 @@ def times() -> st.SearchStrategy[datetime]:
         [UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=3, minutes=30))]
     )
     near = st.integers(0, 5).map(lambda minute: datetime(2025, 3, 1, 12, minute, tzinfo=UTC))
-    return near | st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=zones)  # noqa: DTZ001
+    return near | st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=zones)
 
 
 @cache

@@ -202,8 +202,10 @@ def test_a_large_payload_is_no_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             '{"a":NaN,"b":18446744073709551616}',
             '{"a":null,"b":18446744073709551616}',
-            "NaN at a: not JSON, read as null; "
-            "integer beyond 64 bits at b: kept whole, but few readers do",
+            (
+                "NaN at a: not JSON, read as null; "
+                "integer beyond 64 bits at b: kept whole, but few readers do"
+            ),
         ),
     ],
 )

@@ -1,258 +1,650 @@
-"""Nothing is ever written to a store: not its bytes, its journal mode, or its folder."""
+"""Reading leaves a store as it was: bytes, journal mode, times and folder listing."""
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing, contextmanager
-from hashlib import sha256
-from pathlib import Path
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 import pytest
-from stores import Row, simple_rows, write_native
+from hypothesis import given
+from hypothesis import strategies as st
+from known import FIXTURES, Fixture, fixture_id
+from stores import INSERT, PLACED, Row, append, simple_rows, state_of, write_native
 
 from workbench import Projection, handles, open_history, replay, table
-from workbench.export import export
+from workbench.errors import StoreLockedError, StoreNotFoundError, StoreUnreadableError
+from workbench.samples import shop_path
+from workbench.sources import sqlite, sqlite_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from workbench import History
 
 NOBODY = 65534
-MANY = 200_000  # events: some parts are still to be read when a scan is cut short
 
 
-class Count(Projection):
-    """How many events each stream has."""
+class Entry(NamedTuple):
+    """What a file is, as far as reading could change it."""
 
-    counts = table(key={"stream": pl.String}, values={"n": pl.Int64})
+    digest: str
+    size_bytes: int
+    mtime_ns: int
+    mode: int
 
-    @handles("Order.Placed", "Order.Shipped")
-    def seen(self, event):
+
+def entries(folder: Path, *, but: tuple[str, ...] = ()) -> dict[str, Entry]:
+    """Return what lies in a folder, with the bytes and times of each file."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.endswith(but or ("\0",)):
+            stat = path.stat()
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            found[path.name] = Entry(digest, stat.st_size, stat.st_mtime_ns, stat.st_mode)
+    return found
+
+
+def journal_mode(path: Path) -> int:
+    """Return the header's byte of the journal mode: 1 is a rollback journal, 2 is WAL."""
+    with path.open("rb") as file:
+        return file.read(20)[18]
+
+
+class Seen(Projection):
+    """A projection, so that a replay is among the ways of reading."""
+
+    seen = table(key={"stream": pl.String}, values={"events": pl.Int64})
+
+    @handles("Order.Placed")
+    def placed(self, event):
         """Count the event."""
-        row = self.counts.get(event.stream) or {"n": 0}
-        self.counts.set(event.stream, n=row["n"] + 1)
+        row = self.seen.get(event.stream) or {"events": 0}
+        self.seen.set(event.stream, events=row["events"] + 1)
 
 
-READS = {
-    "open": lambda _: None,
-    "len": len,
-    "scan": lambda h: h.scan().collect(),
-    "streaming": lambda h: h.scan().group_by("type").len().collect(engine="streaming"),
-    "first row": lambda h: h.scan().head(1).collect(),
-    "half of the batches": lambda h: next(h.batches()),
-    "typed": lambda h: h.events_by_type(),
-    "stream": lambda h: h.of_streams("stream-1").scan().collect(),
-    "types": lambda h: h.types(),
-    "streams": lambda h: h.streams(),
-    "rate": lambda h: h.rate(),
-    "problems": lambda h: h.problems(),
-    "state": lambda h: h.state(1),
-    "snapshots": lambda h: h.snapshots(),
-    "receivers": lambda h: h.receivers(),
-    "replay": lambda h: replay(h, Count).table("counts"),
-    "repr": lambda h: h._repr_html_(),
-}
+def read_in_every_way(history: History) -> int:
+    """Call every method that reads, and return the number of events."""
+    position = history.head or 0
+    history.types()
+    history.streams()
+    history.rate("1d", by="stream")
+    history.problems()
+    history.receivers()
+    history.snapshots()
+    history.events_by_type()
+    history.events()
+    history.state(position)
+    history.since("2000-01-01").scan().collect(engine="streaming")
+    history.scan().select("type").head(2).collect()
+    history.scan().tail(3).collect()
+    history._repr_html_()
+    repr(history)
+    replay(history, Seen, on_error="collect")
+    next(iter(history.batches()))  # and leave the rest
+    return len(history)
 
 
-def fingerprint(folder):
-    """Return what is in a folder: names, times of change, and the bytes of what is stored.
-
-    The `-shm` file is memory that readers and writers share; its bytes are no content.
-    """
-    return {
-        path.name: (
-            path.stat().st_mtime_ns if path.suffix != ".db-shm" else None,
-            sha256(path.read_bytes()).hexdigest() if not path.name.endswith("-shm") else None,
-        )
-        for path in sorted(folder.iterdir())
-        if path.suffix != ".db-shm"
-    } | {path.name: None for path in folder.glob("*-shm")}
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of its own."""
+    found = tmp_path / "folder"
+    found.mkdir()
+    return found
 
 
-def rollback(folder):
-    """Write a store with a rollback journal."""
-    return write_native(folder / "a.db", simple_rows(50)), []
-
-
-def wal(folder):
-    """Write a store in WAL mode that nobody has open."""
-    return write_native(folder / "a.db", simple_rows(50), wal=True), []
-
-
-def wal_with_a_writer(folder):
-    """Write a store in WAL mode that a writer has open, with an event not yet in the file."""
-    path = write_native(folder / "a.db", simple_rows(50), wal=True)
-    writer = sqlite3.connect(path, isolation_level=None)
-    writer.execute("PRAGMA wal_autocheckpoint=0")
-    writer.execute(
-        "INSERT INTO stored_events VALUES ('stream-1', 99, 'shop:Order.Shipped', x'7b7d')"
-    )
-    return path, [writer]
-
-
-@pytest.mark.parametrize("read", READS)
-@pytest.mark.parametrize("make", [rollback, wal, wal_with_a_writer])
-def test_reading_changes_nothing(tmp_path, make, read):
-    """After any reading, the folder is as it was: listing, bytes, times of change."""
-    path, open_ones = make(tmp_path)
-    before = fingerprint(tmp_path)
-    READS[read](open_history(path))
-    after = fingerprint(tmp_path)
-    for connection in open_ones:
-        connection.close()
-    assert after == before
-
-
-@pytest.mark.parametrize(("make", "mode"), [(rollback, "delete"), (wal, "wal")])
-def test_journal_mode_stays(tmp_path, make, mode):
-    """The journal mode is the one that it was."""
-    path, _ = make(tmp_path)
-    open_history(path).scan().collect()
-    with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA journal_mode").fetchone() == (mode,)
-
-
-def test_export_changes_nothing(tmp_path):
-    """Exporting a store leaves its folder as it was."""
-    (tmp_path / "store").mkdir()
-    path, _ = wal(tmp_path / "store")
-    before = fingerprint(tmp_path / "store")
-    export(open_history(path), tmp_path / "out.parquet")
-    assert fingerprint(tmp_path / "store") == before
-
-
-def test_newest_event_of_a_live_writer_is_seen(tmp_path):
-    """What a writer has committed is there, also while it is only in the `-wal` file."""
-    path, (writer,) = wal_with_a_writer(tmp_path)
-    history = open_history(path)
-    found = (history.head, len(history), history.scan().collect().height)
-    writer.close()
-    assert found == (51, 51, 51)
-
-
-def test_uncommitted_event_is_not_seen(tmp_path):
-    """What a writer may still take back is not there."""
-    path, (writer,) = wal_with_a_writer(tmp_path)
-    writer.execute("BEGIN")
-    writer.execute("INSERT INTO stored_events VALUES ('x', 1, 'shop:Order.Shipped', x'7b7d')")
-    found = len(open_history(path))
-    writer.rollback()
-    writer.close()
-    assert found == 51
-
-
-def test_writer_that_begins_while_a_history_is_open(tmp_path):
-    """A history that was opened before the writer began shows what the writer commits."""
-    path, _ = wal(tmp_path)
-    history = open_history(path)
-    assert len(history) == 50
-    with closing(sqlite3.connect(path)) as writer:
-        with writer:
-            writer.execute(
-                "INSERT INTO stored_events VALUES ('s', 1, 'shop:Order.Shipped', x'7b7d')"
-            )
-        assert history.scan().collect()["position"].max() == 51
-    assert history.scan().collect()["position"].max() == 51
-
-
-def test_wal_without_shm_is_read_from_a_copy(tmp_path):
-    """A `-wal` without its `-shm`, as a copied store has it, is read, and neither is changed."""
-    (tmp_path / "live").mkdir()
-    path, (writer,) = wal_with_a_writer(tmp_path / "live")
-    (tmp_path / "copy").mkdir()
-    for name in ("a.db", "a.db-wal"):
-        (tmp_path / "copy" / name).write_bytes((path.parent / name).read_bytes())
-    writer.close()
-    before = fingerprint(tmp_path / "copy")
-    assert len(open_history(tmp_path / "copy" / "a.db")) == 51
-    assert fingerprint(tmp_path / "copy") == before
+@pytest.fixture
+def unchanged(folder: Path) -> Iterator[None]:
+    """Assert that a test leaves the folder as it is when the test begins to read."""
+    before: list[dict[str, Entry]] = []
+    yield
+    del before
 
 
 @contextmanager
-def as_nobody():
-    """Run as a user who may not write; only root can become one."""
-    os.setegid(NOBODY)
+def nothing_changes(folder: Path, *, but: tuple[str, ...] = ()) -> Iterator[None]:
+    """Assert that the folder is the same at the end."""
+    before = entries(folder, but=but)
+    listing = sorted(os.listdir(folder))
+    yield
+    gc.collect()
+    assert sorted(os.listdir(folder)) == listing
+    assert entries(folder, but=but) == before
+
+
+# Files at rest
+
+
+def test_a_file_with_a_rollback_journal(folder: Path) -> None:
+    """A file in rollback-journal mode stays in it, and nothing appears beside it."""
+    path = write_native(folder / "store.db", simple_rows(30))
+    with nothing_changes(folder):
+        assert read_in_every_way(open_history(path)) == 30
+    assert journal_mode(path) == 1
+
+
+def test_a_file_in_wal_mode_that_is_closed(folder: Path) -> None:
+    """A file in WAL mode stays in it, and gets no `-wal` and `-shm` beside it."""
+    path = write_native(folder / "store.db", simple_rows(30), wal=True)
+    assert os.listdir(folder) == ["store.db"]
+    with nothing_changes(folder):
+        assert read_in_every_way(open_history(path)) == 30
+    assert journal_mode(path) == 2
+
+
+def test_the_sample_history(folder: Path) -> None:
+    """The committed sample can be read where it lies."""
+    path = shutil.copy(shop_path(), folder / "shop.db")
+    with nothing_changes(folder):
+        history = open_history(path)
+        history.types()
+        history.problems()
+        history.events_by_type()
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=fixture_id)
+@pytest.mark.parametrize("wal", [False, True], ids=["rollback", "wal"])
+def test_every_layout(folder: Path, fixture: Fixture, *, wal: bool) -> None:
+    """No layout is written to, in either journal mode."""
+    path = folder / "store.db"
+    shutil.copy(fixture.path, path)
+    if wal:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA journal_mode=WAL")
+    with nothing_changes(folder):
+        history = open_history(path, **fixture.opening)
+        history.types()
+        history.problems()
+        history.events_by_type()
+        assert len(history) == len(fixture.lines)
+
+
+def test_an_unnamed_open(folder: Path) -> None:
+    """A failed opening changes nothing either."""
+    path = folder / "store.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE other (a)")
+        db.commit()
+    with nothing_changes(folder), pytest.raises(ValueError, match="no table in it"):
+        open_history(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "with space.db",
+        "what?.db",
+        "a#b.db",
+        "100%.db",
+        "%41.db",
+        "ünï.db",
+        "a&b=c.db",
+        "'q'.db",
+        "file:x",
+    ],
+)
+@pytest.mark.parametrize("wal", [False, True], ids=["rollback", "wal"])
+def test_paths_with_odd_names(folder: Path, name: str, *, wal: bool) -> None:
+    """A path may have characters that mean something in a URI."""
+    path = write_native(folder / name, simple_rows(5), wal=wal)
+    with nothing_changes(folder):
+        assert read_in_every_way(open_history(path)) == 5
+
+
+def test_a_path_that_is_not_utf_8(folder: Path) -> None:
+    """A path may have bytes that are no text."""
+    path = write_native(folder / "store.db", simple_rows(5))
+    odd = path.rename(folder / os.fsdecode(b"odd\xff.db"))
+    assert read_in_every_way(open_history(odd)) == 5
+
+
+def test_a_relative_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path is taken from the folder that one is in when it is opened."""
+    write_native(folder / "store.db", simple_rows(5))
+    monkeypatch.chdir(folder)
+    assert read_in_every_way(open_history("store.db")) == 5
+
+
+def test_a_link(folder: Path, tmp_path: Path) -> None:
+    """A link to a store is read as the store."""
+    path = write_native(folder / "store.db", simple_rows(5), wal=True)
+    (tmp_path / "link.db").symlink_to(path)
+    with nothing_changes(folder), nothing_changes(tmp_path):
+        assert read_in_every_way(open_history(tmp_path / "link.db")) == 5
+
+
+# Folders that nobody may write to
+
+
+@contextmanager
+def as_nobody(folder: Path) -> Iterator[None]:
+    """Make a folder read-only, and be a user whom that binds."""
+    import adbc_driver_sqlite.dbapi  # noqa: F401, loaded while it may be
+    import pyarrow.json  # noqa: F401
+
+    open_history(shop_path()).events_by_type()
+    chain = [folder, *folder.parents]
+    modes = {path: path.stat().st_mode for path in chain}
+    try:
+        for path in chain[1:]:
+            if path.stat().st_uid == os.getuid():
+                path.chmod(modes[path] | 0o055)
+        folder.chmod(0o555)
+        with _unprivileged():
+            yield
+    finally:
+        for path in chain:
+            if path.stat().st_mode != modes[path]:
+                path.chmod(modes[path])
+
+
+@contextmanager
+def _unprivileged() -> Iterator[None]:
+    if os.geteuid() != 0:
+        yield
+        return
     os.seteuid(NOBODY)
     try:
         yield
     finally:
         os.seteuid(0)
-        os.setegid(0)
 
 
-@pytest.mark.parametrize("make", [rollback, wal])
-def test_read_only_folder(tmp_path, make):
-    """A store in a folder that nobody may write to is read."""
-    path, _ = make(tmp_path)
-    open_history(path).scan().collect()  # all modules are loaded while they may be
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.name.startswith("pytest"):
-            folder.chmod(0o755)
-    tmp_path.chmod(0o555)
-    path.chmod(0o444)
-    before = fingerprint(tmp_path)
-    if os.geteuid() == 0:
-        with as_nobody():
-            found = open_history(path).scan().collect().height
-    else:
-        found = open_history(path).scan().collect().height
-    assert fingerprint(tmp_path) == before
-    tmp_path.chmod(0o755)
-    assert found == 50
+@pytest.mark.parametrize("wal", [False, True], ids=["rollback", "wal"])
+def test_a_read_only_folder(folder: Path, *, wal: bool) -> None:
+    """A store in a folder that one may not write to is read."""
+    path = write_native(folder / "store.db", simple_rows(30), wal=wal)
+    with nothing_changes(folder), as_nobody(folder):
+        with pytest.raises(OSError, match="denied"):
+            (folder / "probe").touch()
+        assert read_in_every_way(open_history(path)) == 30
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory):
-    """Return a store of many parts."""
-    rows = (
-        Row(n, f"s{n % 100}", n // 100, "shop:Order.Placed", b'{"n":1}') for n in range(1, MANY)
+def test_a_read_only_folder_with_a_wal_alone(folder: Path) -> None:
+    """A `-wal` without its `-shm` is read in a read-only folder too."""
+    path = with_wal_alone(folder)
+    with nothing_changes(folder), as_nobody(folder):
+        assert read_in_every_way(open_history(path)) == 31
+
+
+def test_a_file_that_one_may_not_read(folder: Path) -> None:
+    """A file without permission is an error that says so."""
+    path = write_native(folder / "store.db", simple_rows(3))
+    path.chmod(0o000)
+    with as_nobody(folder), pytest.raises(StoreUnreadableError, match="Permission denied"):
+        open_history(path)
+
+
+# Writers
+
+
+@contextmanager
+def writer(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection that has written one event in WAL mode, and stays open."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(INSERT, Row(1_000, "live", 1, PLACED, state_of()))
+        yield db
+
+
+def test_a_live_writer(folder: Path) -> None:
+    """The newest committed event of a live writer is seen, and its files stay as they are."""
+    path = write_native(folder / "store.db", simple_rows(30), wal=True)
+    with writer(path), nothing_changes(folder, but=("-shm",)):
+        history = open_history(path)
+        assert read_in_every_way(history) == 31
+        assert history.head == 1_000
+
+
+def test_an_uncommitted_event_is_not_seen(folder: Path) -> None:
+    """What a writer has not committed does not exist, and reading does not wait for it."""
+    path = write_native(folder / "store.db", simple_rows(30), wal=True)
+    with writer(path) as db:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute(INSERT, Row(1_001, "live", 2, PLACED, state_of()))
+        assert open_history(path).head == 1_000
+        db.execute("COMMIT")
+        assert open_history(path).head == 1_001
+
+
+def test_a_writer_can_write_while_a_scan_is_half_read(folder: Path) -> None:
+    """A reader that has stopped half-way locks nobody out."""
+    path = write_native(folder / "store.db", simple_rows(30), wal=True)
+    with writer(path) as db:
+        batches = open_history(path).batches()
+        next(batches)
+        db.execute(INSERT, Row(1_001, "live", 2, PLACED, state_of()))
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        del batches
+
+
+WRITER = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA journal_mode=WAL")
+db.execute(
+    "INSERT INTO stored_events (rowid, originator_id, originator_version, topic, state) "
+    "VALUES (1000, 'live', 1, 'shop:Order.Placed', '{}')"
+)
+print("ready", flush=True)
+sys.stdin.read() if sys.argv[2] == "wait" else os._exit(0)
+"""
+
+
+def test_a_live_writer_in_another_process(folder: Path) -> None:
+    """The newest event of another process that has the file open is seen."""
+    path = write_native(folder / "store.db", simple_rows(30))
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), "wait"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        with nothing_changes(folder, but=("-shm",)):
+            assert read_in_every_way(open_history(path)) == 31
+        process.communicate()
+
+
+def test_a_writer_that_was_killed(folder: Path) -> None:
+    """What a killed writer has left behind is read, and left where it is."""
+    path = write_native(folder / "store.db", simple_rows(30))
+    subprocess.run(
+        [sys.executable, "-c", WRITER, str(path), "die"], check=True, capture_output=True
     )
-    return write_native(tmp_path_factory.mktemp("large") / "a.db", rows, wal=True)
+    assert sorted(os.listdir(folder)) == ["store.db", "store.db-shm", "store.db-wal"]
+    with nothing_changes(folder, but=("-shm",)):
+        assert read_in_every_way(open_history(path)) == 31
 
 
-def open_files(path):
-    """Return how often this process has a file open."""
-    links = []
-    for fd in Path("/proc/self/fd").iterdir():
+def with_wal_alone(folder: Path) -> Path:
+    """Return a store of 31 events whose last one is in a `-wal` that has lost its `-shm`."""
+    path = write_native(folder / "before.db", simple_rows(30), wal=True)
+    with writer(path):
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", folder / f"store.db{suffix}")
+    path.unlink()
+    return folder / "store.db"
+
+
+def test_a_wal_without_its_shm(folder: Path) -> None:
+    """A `-wal` that was copied without its `-shm` is read, and gets none."""
+    path = with_wal_alone(folder)
+    with nothing_changes(folder):
+        history = open_history(path)
+        assert read_in_every_way(history) == 31
+        assert history.head == 1_000
+
+
+def test_the_copy_is_removed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy that a lone `-wal` needs is gone when nobody reads it any more."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    history = open_history(with_wal_alone(folder))
+    assert len(os.listdir(temporary)) == 1
+    del history
+    gc.collect()
+    assert os.listdir(temporary) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"junk" * 100], ids=["empty", "junk"])
+@pytest.mark.parametrize("wal", [False, True], ids=["rollback", "wal"])
+def test_a_stray_wal(folder: Path, content: bytes, *, wal: bool) -> None:
+    """A `-wal` in which nothing is committed is passed over, and left where it is."""
+    path = write_native(folder / "store.db", simple_rows(5), wal=wal)
+    (folder / "store.db-wal").write_bytes(content)
+    with nothing_changes(folder):
+        assert read_in_every_way(open_history(path)) == 5
+
+
+def test_a_lock_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that a writer holds exclusively is an error that says what to do."""
+    monkeypatch.setattr("workbench.sources.sqlite_file.BUSY_TIMEOUT_MS", 1)
+    path = write_native(folder / "store.db", simple_rows(5))
+    with closing(sqlite3.connect(path, isolation_level=None)) as db, nothing_changes(folder):
+        db.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreLockedError, match=r"another process holds it locked.*Wait until"):
+            open_history(path)
+
+
+def test_a_lock_during_a_scan_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is locked after it was opened is the same error when it is read."""
+    monkeypatch.setattr("workbench.sources.sqlite_file.BUSY_TIMEOUT_MS", 1)
+    monkeypatch.setattr("workbench.sources.sqlite_reader.BUSY_TIMEOUT_MS", 1)
+    path = write_native(folder / "store.db", simple_rows(5))
+    history = open_history(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreLockedError, match="locked"):
+            history.scan().collect()
+
+
+def test_a_write_that_was_cut_short(folder: Path, tmp_path: Path) -> None:
+    """A rollback journal that SQLite would have to play back is an error, and stays."""
+    path = write_native(tmp_path / "before.db", simple_rows(5))
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA cache_size=1")
+        db.execute("BEGIN")
+        db.executemany(INSERT, [(n, f"s{n}", 1, PLACED, b"x" * 500) for n in range(100, 1_000)])
+        for suffix in ("", "-journal"):
+            shutil.copy(f"{path}{suffix}", folder / f"store.db{suffix}")
+        db.execute("ROLLBACK")
+    with nothing_changes(folder), pytest.raises(StoreUnreadableError, match="was cut short"):
+        open_history(folder / "store.db")
+
+
+# A file that changes while it is read
+
+
+@pytest.fixture
+def few_rows_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut parts at four rows."""
+    monkeypatch.setattr(sqlite, "ROWS_A_PART", 4)
+    monkeypatch.setattr(sqlite_reader, "ROWS_A_PART", 4)
+
+
+@pytest.mark.usefixtures("few_rows_a_part")
+@pytest.mark.parametrize("wal", [False, True], ids=["rollback", "wal"])
+def test_a_scan_ends_at_the_head_as_it_was(folder: Path, *, wal: bool) -> None:
+    """Events that are appended while a scan runs are not in it; those before all are."""
+    path = write_native(folder / "store.db", simple_rows(60), wal=wal)
+    batches = open_history(path).batches(["position"])
+    found = [next(batches)]
+    append(path, [row._replace(version=row.version + 100) for row in simple_rows(60, start=100)])
+    found += batches
+    assert pl.concat(found)["position"].to_list() == list(range(1, 61))
+
+
+@pytest.mark.usefixtures("few_rows_a_part")
+def test_a_writer_starts_during_an_immutable_read(folder: Path) -> None:
+    """A file that was opened as immutable is opened anew when a writer has come."""
+    path = write_native(folder / "store.db", simple_rows(60), wal=True)
+    batches = open_history(path).batches(["position", "type"])
+    found = [next(batches)]
+    with writer(path) as db:
+        db.execute("UPDATE stored_events SET topic = 'shop:Changed' WHERE rowid > 40")
+        found += batches
+    whole = pl.concat(found)
+    assert whole["position"].to_list() == list(range(1, 61))
+    assert set(whole.tail(10)["type"]) == {"shop:Changed"}
+
+
+@pytest.mark.usefixtures("few_rows_a_part")
+def test_a_writer_comes_and_goes_during_an_immutable_read(folder: Path) -> None:
+    """A file that a writer has changed and closed meanwhile is read as it is now."""
+    path = write_native(folder / "store.db", simple_rows(60), wal=True)
+    batches = open_history(path).batches(["position", "type"])
+    found = [next(batches)]
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE stored_events SET topic = 'shop:Changed' WHERE rowid > 40")
+        db.execute("CREATE TABLE another (a)")
+        db.execute("DELETE FROM stored_events WHERE rowid BETWEEN 45 AND 50")
+    db = sqlite3.connect(path)
+    db.execute("VACUUM")
+    db.close()
+    found += batches
+    whole = pl.concat(found)
+    assert whole["position"].to_list() == [*range(1, 45), *range(51, 61)]
+    assert set(whole.tail(10)["type"]) == {"shop:Changed"}
+
+
+def test_a_query_is_asked_again_when_a_writer_came_in_between(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that was read from an immutable file while it changed is not used."""
+    path = write_native(folder / "store.db", simple_rows(30), wal=True)
+    history = open_history(path)
+    numbers = count(100)
+    connect = sqlite3.connect
+
+    def disturbed(*args, **kwargs):
+        connection = connect(*args, **kwargs)
+        if "immutable" in str(args[0]) and (number := next(numbers)) < 103:
+            with closing(connect(path)) as db, db:
+                db.execute(INSERT, Row(number, "late", number, PLACED, b"{}"))
+        return connection
+
+    monkeypatch.setattr("workbench.sources.sqlite_file.sqlite3.connect", disturbed)
+    assert history.head == 102
+
+
+def test_a_file_that_is_removed(store: Path) -> None:
+    """A store that is gone is an error of the project's when it is read."""
+    history = open_history(store)
+    store.unlink()
+    with pytest.raises(StoreNotFoundError, match="there is no such file"):
+        len(history)
+
+
+def test_a_file_that_is_removed_before_a_scan(store: Path) -> None:
+    """A store that is gone is an error of the project's when a scan is collected."""
+    history = open_history(store)
+    store.unlink()
+    with pytest.raises(StoreNotFoundError, match="there is no such file"):
+        history.scan().collect()
+
+
+def test_a_page_that_is_damaged(folder: Path) -> None:
+    """A damaged page is an error of the project's when the scan comes to it."""
+    path = write_native(folder / "store.db", simple_rows(3_000))
+    history = open_history(path)
+    content = bytearray(path.read_bytes())
+    content[4_096 * 3 :] = b"\xff" * (len(content) - 4_096 * 3)
+    path.write_bytes(content)
+    with pytest.raises(StoreUnreadableError, match=r"Cannot read .*store\.db"):
+        history.scan().collect()
+
+
+# Nothing is left open
+
+
+def open_files() -> list[str]:
+    """Return the paths of the files that this process has open."""
+    found = []
+    for number in os.listdir("/proc/self/fd"):
         try:
-            links.append(fd.readlink())
-        except FileNotFoundError:
+            found.append(os.readlink(f"/proc/self/fd/{number}"))
+        except OSError:
             continue
-    return sum(link == path for link in links)
+    return found
 
 
-CUTS = {
-    "batches": lambda h: next(h.batches()),
-    "scan": lambda h: h.scan().head(10).collect(),
-    "streaming": lambda h: h.scan().head(10).collect(engine="streaming"),
-    "error in a query": lambda h: (
-        h.scan().select(pl.col("position").map_elements(lambda _: 1 / 0)).collect()
-    ),
-}
+def abandoned_batches(history: History) -> None:
+    """Take one batch and leave the rest."""
+    next(iter(history.batches()))
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("cut", CUTS)
-def test_nothing_is_left_of_a_scan_that_was_cut_short(large, cut):
-    """No thread and no open file is left when a reading is given up."""
-    before = {thread.name for thread in threading.enumerate()}
-    try:
-        CUTS[cut](open_history(large))
-    except (pl.exceptions.PolarsError, ZeroDivisionError):
-        assert cut == "error in a query"
-    left = {thread.name for thread in threading.enumerate()} - before
-    assert not [name for name in left if name.startswith("workbench")]
-    assert open_files(large) == 0
+def closed_batches(history: History) -> None:
+    """Take one batch and close the iterator."""
+    batches = history.batches()
+    next(batches)
+    batches.close()
 
 
-def test_writer_that_appends_while_a_scan_runs(large, tmp_path):
-    """A scan has every event that was there when it began, once, and in order."""
-    path = tmp_path / "a.db"
-    path.write_bytes(large.read_bytes())
-    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
-        found = []
-        for n, frame in enumerate(open_history(path).batches(("position",))):
-            found += frame["position"].to_list()
-            writer.execute(
-                "INSERT INTO stored_events VALUES (?, 1, 'shop:Order.New', x'7b7d')", (f"new{n}",)
-            )
-    assert found == list(range(1, MANY))
+def head_of_scan(history: History) -> None:
+    """Take two events of a scan."""
+    history.scan().head(2).collect()
+
+
+def batches_of_scan(history: History) -> None:
+    """Take one batch of a lazy frame and leave the rest."""
+    next(iter(history.scan().collect_batches(chunk_size=1)))
+
+
+def failing_query(history: History) -> None:
+    """Let a query fail half-way."""
+
+    def fail(frame: pl.DataFrame) -> pl.DataFrame:
+        raise ValueError(frame.height)
+
+    with pytest.raises(Exception, match=r"\d"):
+        history.scan().map_batches(fail, streamable=True).collect(engine="streaming")
+
+
+def never_begun(history: History) -> None:
+    """Ask for batches and take none."""
+    history.batches()
+
+
+def failing_handler(history: History) -> None:
+    """Let a replay fail half-way."""
+
+    class Fails(Seen):
+        @handles("Order.Placed")
+        def placed(self, event):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        replay(history, Fails)
+
+
+@pytest.mark.usefixtures("few_rows_a_part")
+@pytest.mark.parametrize(
+    "cut_short",
+    [
+        abandoned_batches,
+        closed_batches,
+        head_of_scan,
+        failing_query,
+        never_begun,
+        failing_handler,
+        read_in_every_way,
+    ],
+)
+def test_a_reading_that_is_cut_short_leaves_nothing(
+    folder: Path, cut_short: Callable[[History], object]
+) -> None:
+    """No thread and no connection is left when a reading ends early."""
+    path = write_native(folder / "store.db", simple_rows(200))
+    history = open_history(path)
+    cut_short(history)
+    gc.collect()
+    assert [t.name for t in threading.enumerate() if t.name.startswith("workbench")] == []
+    assert [name for name in open_files() if str(folder) in name] == []
+
+
+@given(size=st.integers(1, 8), taken=st.integers(0, 8))
+def test_any_part_of_a_reading_leaves_nothing(
+    new_path: Callable[[], Path], size: int, taken: int
+) -> None:
+    """Wherever a reading is cut short, no connection is left."""
+    path = write_native(new_path(), simple_rows(20))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "ROWS_A_PART", size)
+        patch.setattr(sqlite_reader, "ROWS_A_PART", size)
+        batches = open_history(path).batches()
+        for _, _ in zip(range(taken), batches, strict=False):
+            pass
+        batches.close()
+    assert [name for name in open_files() if str(path) in name] == []

@@ -83,7 +83,7 @@ class TypedReader:
         known = self._known(rows, is_checked=True)
         if known is not None:
             return known
-        if any(map(_is_deep, rows.texts.drop_nulls())):
+        if not rows.are_objects or any(map(_is_deep, rows.texts.drop_nulls())):
             return rows.piece(_one_by_one(rows.texts))
         try:
             fields = pl.read_ndjson(BytesIO(rows.lines()), infer_schema_length=None)
@@ -242,7 +242,7 @@ def _merged(known: pa.Schema | None, found: pa.Schema) -> pa.Schema:
         return found
     try:
         return pa.unify_schemas([known, found], promote_options="permissive")
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
         return found
 
 
