@@ -35,6 +35,10 @@ from workbench.dashboards import serve
 histories = {name: open_history(path) for name, path in json.loads(sys.argv[1]).items()}
 serve(histories, port=0, on_ready=lambda address: print(address, flush=True))
 """
+GO = """query => {
+    history.pushState({}, "", query);
+    dispatchEvent(new PopStateEvent("popstate"));
+}"""
 # Plotly says so when its element goes while it is being drawn; nothing is lost by it.
 HARMLESS = "_guiEditing"
 
@@ -107,4 +111,9 @@ class Watched:
     def open(self, query: str = "") -> Page:
         """Open an address of the server."""
         self.page.goto(self.address + query)
+        return self.page
+
+    def go(self, query: str = "") -> Page:
+        """Go to an address as Forward would, without loading the page again."""
+        self.page.evaluate(GO, query or "?")
         return self.page

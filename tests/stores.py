@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    import pytest
+
 
 class Row(NamedTuple):
     """A row of stored events, as it lies in the store."""
@@ -117,3 +119,10 @@ def plain(path: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """Return the rows of a plain SQL query, read in a way that changes nothing."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
         return db.execute(sql, parameters).fetchall()
+
+
+def cut_parts(patch: pytest.MonkeyPatch, rows: int) -> None:
+    """Let the parts in which a SQLite store is read begin at a few rows each."""
+    patch.setattr("workbench.sources.sqlite.ROWS_A_PART", rows)
+    patch.setattr("workbench.sources.sqlite_reader.ROWS_A_PART", rows)
+    patch.setattr("workbench.sources.sqlite_reader.FIRST_RANGE", rows)

@@ -13,18 +13,31 @@ import threading
 from contextlib import closing, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from known import FIXTURES, Fixture, fixture_id
-from stores import INSERT, PLACED, Row, append, simple_rows, state_of, write_native
+from ledger import ENCODINGS, Account, make_app
+from stores import (
+    BEGIN,
+    INSERT,
+    PLACED,
+    Row,
+    append,
+    cut_parts,
+    simple_rows,
+    state_of,
+    write_native,
+)
 
 from workbench import Projection, handles, open_history, replay, table
 from workbench.errors import StoreLockedError, StoreNotFoundError, StoreUnreadableError
+from workbench.export import export
 from workbench.samples import shop_path
-from workbench.sources import sqlite, sqlite_reader
+from workbench.sources import sqlite_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,14 +116,6 @@ def folder(tmp_path: Path) -> Path:
     return found
 
 
-@pytest.fixture
-def unchanged(folder: Path) -> Iterator[None]:
-    """Assert that a test leaves the folder as it is when the test begins to read."""
-    before: list[dict[str, Entry]] = []
-    yield
-    del before
-
-
 @contextmanager
 def nothing_changes(folder: Path, *, but: tuple[str, ...] = ()) -> Iterator[None]:
     """Assert that the folder is the same at the end."""
@@ -169,7 +174,14 @@ def test_every_layout(folder: Path, fixture: Fixture, *, wal: bool) -> None:
         assert len(history) == len(fixture.lines)
 
 
-def test_an_unnamed_open(folder: Path) -> None:
+def test_an_export(folder: Path, tmp_path: Path) -> None:
+    """An export writes where it is asked to, and nowhere else."""
+    path = write_native(folder / "store.db", simple_rows(30), wal=True)
+    with nothing_changes(folder):
+        assert export(open_history(path), tmp_path / "events.parquet") == 30
+
+
+def test_an_opening_that_fails(folder: Path) -> None:
     """A failed opening changes nothing either."""
     path = folder / "store.db"
     with closing(sqlite3.connect(path)) as db:
@@ -304,6 +316,38 @@ def test_a_live_writer(folder: Path) -> None:
         history = open_history(path)
         assert read_in_every_way(history) == 31
         assert history.head == 1_000
+
+
+def test_a_live_file_is_read_by_one_library_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two SQLite libraries in one process do not see each other's locks: ADBC's is not used."""
+    path = write_native(folder / "store.db", simple_rows(30), wal=True)
+    monkeypatch.setattr(sqlite_reader.Reader, "_connected", lambda _: pytest.fail("ADBC is used"))
+    with writer(path):
+        assert read_in_every_way(open_history(path)) == 31
+
+
+def test_a_live_file_is_not_opened_as_a_plain_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing a plain file would drop the locks that a writer in this process holds."""
+    path = write_native(folder / "store.db", simple_rows(30), wal=True)
+    with writer(path):
+        monkeypatch.setattr("pathlib.Path.open", lambda *_: pytest.fail("the file is opened"))
+        assert read_in_every_way(open_history(path)) == 31
+
+
+def test_a_live_application_in_this_process(folder: Path) -> None:
+    """An application that saves while its store is read is not disturbed."""
+    path = folder / "store.db"
+    with make_app(path, ENCODINGS[0]) as app:
+        ENCODINGS[0].fill(app)
+        for saved in range(5):
+            history = open_history(path)
+            assert history.types()["count"].sum() == 15 + saved
+            assert sum(map(len, history.events_by_type().values())) == 15 + saved
+            app.save(Account(owner="x", holder=UUID(int=1), since=BEGIN, address={}))
 
 
 def test_an_uncommitted_event_is_not_seen(folder: Path) -> None:
@@ -450,8 +494,7 @@ def test_a_write_that_was_cut_short(folder: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def few_rows_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut parts at four rows."""
-    monkeypatch.setattr(sqlite, "ROWS_A_PART", 4)
-    monkeypatch.setattr(sqlite_reader, "ROWS_A_PART", 4)
+    cut_parts(monkeypatch, 4)
 
 
 @pytest.mark.usefixtures("few_rows_a_part")
@@ -583,13 +626,9 @@ def batches_of_scan(history: History) -> None:
 
 
 def failing_query(history: History) -> None:
-    """Let a query fail half-way."""
-
-    def fail(frame: pl.DataFrame) -> pl.DataFrame:
-        raise ValueError(frame.height)
-
-    with pytest.raises(Exception, match=r"\d"):
-        history.scan().map_batches(fail, streamable=True).collect(engine="streaming")
+    """Let a condition fail on the first batch."""
+    with pytest.raises(pl.exceptions.PolarsError):
+        history.scan().filter(pl.col("data").str.to_integer() > 0).collect()
 
 
 def never_begun(history: History) -> None:
@@ -641,8 +680,7 @@ def test_any_part_of_a_reading_leaves_nothing(
     """Wherever a reading is cut short, no connection is left."""
     path = write_native(new_path(), simple_rows(20))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite, "ROWS_A_PART", size)
-        patch.setattr(sqlite_reader, "ROWS_A_PART", size)
+        cut_parts(patch, size)
         batches = open_history(path).batches()
         for _, _ in zip(range(taken), batches, strict=False):
             pass

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from known import FIXTURES, Fixture, fixture_id
 from ledger import ENCODINGS, Ledger, known_by, make_app
-from stores import PLACED, Row, plain, simple_rows, write_native, written
+from stores import PLACED, Row, cut_parts, plain, simple_rows, write_native, written
 from strategies import STREAMS, TYPES, histories
 
 from workbench import open_history
@@ -24,7 +24,7 @@ from workbench.errors import (
     UnknownApplicationError,
     UnknownLayoutError,
 )
-from workbench.sources import Selection, sqlite, sqlite_reader
+from workbench.sources import Selection
 from workbench.sources.recorder import RecorderSource
 from workbench.sources.sqlite import open_sqlite
 from workbench.targets import open_source
@@ -55,8 +55,7 @@ class TestNativeInManyParts(TestNative):
     def few_rows_a_part(cls) -> Iterator[None]:
         """Cut parts at four rows."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sqlite, "ROWS_A_PART", 4)
-            patch.setattr(sqlite_reader, "ROWS_A_PART", 4)
+            cut_parts(patch, 4)
             yield
 
 
@@ -244,8 +243,7 @@ def test_ranges_miss_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, numbers: range, rows_a_part: int
 ) -> None:
     """However the numbers lie, the ranges cover each event once."""
-    monkeypatch.setattr(sqlite, "ROWS_A_PART", rows_a_part)
-    monkeypatch.setattr(sqlite_reader, "ROWS_A_PART", rows_a_part)
+    cut_parts(monkeypatch, rows_a_part)
     rows = [Row(number, "s", version, PLACED) for version, number in enumerate(numbers, 1)]
     made = Made(open_sqlite(write_native(tmp_path / "store.db", rows)), rows)
     assert positions(made, Selection()) == list(numbers)
@@ -255,7 +253,7 @@ def test_metadata_that_begins_late_in_a_part(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A column that is NULL in the first rows of a query keeps its later values."""
-    monkeypatch.setattr(sqlite_reader, "ROWS_A_PART", 4)
+    cut_parts(monkeypatch, 4)
     rows = [(n, "s", n, "a:B", b"{}", None, None if n < 20 else b"{}") for n in range(1, 30)]
     with written(tmp_path / "store.db", schema=V10) as db:
         db.executemany(INSERT_V10, rows)

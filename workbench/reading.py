@@ -6,7 +6,9 @@ import os
 import time as clock
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from threading import Thread, local
 from typing import TYPE_CHECKING, TypeVar
 
 from workbench.sources import Selection
@@ -73,10 +75,9 @@ def read_parts(
         return last, use(frame)
 
     under_way: deque[Future[tuple[int | None, T]]] = deque()
-    with (
-        source.parts(selection, columns | {"position"}) as parts,
-        ThreadPoolExecutor(THREADS, thread_name_prefix="workbench") as pool,
-    ):
+    with ExitStack() as opened:
+        parts = opened.enter_context(source.parts(selection, columns | {"position"}))
+        pool = opened.enter_context(ThreadPoolExecutor(THREADS, "workbench", _mark_thread))
         try:
             for part in parts:
                 under_way.append(pool.submit(run, part))
@@ -87,6 +88,16 @@ def read_parts(
         finally:
             for task in under_way:
                 task.cancel()
+            if getattr(_local, "is_ours", False):
+                # The garbage collector came by in one of the threads, which cannot await itself.
+                Thread(target=opened.pop_all().close).start()
+
+
+_local = local()
+
+
+def _mark_thread() -> None:
+    _local.is_ours = True
 
 
 def _done(

@@ -67,7 +67,7 @@ class Activity:
         self._on_every = on_every
         self.every = "day"
         self._title = text("<h2>Events per</h2>", width=84, sizing_mode="fixed")
-        self._choice = choice(["day"], self._choose, width=90)
+        self._choice = choice("Length of time", ["day"], self._choose, width=90)
         self._head = row(self._title, self._choice, margin=(12, 0, 6, 0), visible=False)
         self._plot = pn.pane.Plotly(  # type: ignore[no-untyped-call]
             height=HEIGHT,

@@ -151,8 +151,11 @@ class Answers:
         return queries.previous_start(self.history, place.filters, size=place.size, found=found)
 
     def has_found(self, filters: Filters) -> bool:
-        """Return whether `found` would answer at once."""
-        return self._recall(("found", filters), self.history.source.head()) is not None
+        """Return whether nothing has to be searched: these filters read no payloads, or did."""
+        return (
+            not filters.reads_payloads
+            or self._recall(("found", filters), self.history.source.head()) is not None
+        )
 
     def found(
         self,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from workbench.dashboards import queries, summary
 from workbench.dashboards.markup import notice
-from workbench.dashboards.parts import button, checks, column, field, row, suggesting, text
+from workbench.dashboards.parts import button, checks, column, field, offers, row, text
 from workbench.dashboards.queries import Filters
 from workbench.errors import RangeError
 from workbench.moments import moment_of
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     from workbench.dashboards.answers import Answers
 
-SUGGESTED_FROM = 2  # characters
+OFFERED_FROM = 2  # characters
+PAUSE_S = 0.15  # without a key, before streams are offered
 
 
 class FilterForm:
@@ -36,10 +38,12 @@ class FilterForm:
         self._filters = Filters()
         self._names: dict[str, str] = {}
         self._is_showing = False
+        self._typed = ""
         change = self._change
         self._text = field("Text in the payload", "any text", change)
-        self._stream = suggesting("Stream", "its name in full", change, least=SUGGESTED_FROM)
-        self._stream.param.watch(self._suggest, "value_input")
+        self._stream = field("Stream", "its name in full", change)
+        self._stream.param.watch(self._offer, "value_input")
+        self._offers = offers(self._take)
         self._types = checks(change)
         self._since = field("From (UTC)", "2025-01-31", change)
         self._until = field("To (UTC)", "2025-01-31T12:00", change)
@@ -50,6 +54,7 @@ class FilterForm:
         self.view = column(
             self._text,
             self._stream,
+            self._offers,
             text("<p class=muted>Types</p>"),
             self._types,
             self._since,
@@ -67,6 +72,7 @@ class FilterForm:
         try:
             self._text.value = filters.text or ""
             self._stream.value = filters.stream or ""
+            self._offers.visible = False
             self._types.value = self._chosen()
             self._since.value, self._until.value = filters.since or "", filters.until or ""
             self._first.value = _written(filters.first_position)
@@ -120,10 +126,23 @@ class FilterForm:
             text=self._text.value or None,
         )
 
-    async def _suggest(self, event: Any) -> None:  # noqa: ANN401, Panel's event
-        if len(event.new) >= SUGGESTED_FROM:
+    async def _offer(self, event: Any) -> None:  # noqa: ANN401, Panel's event
+        """Offer streams like what has been typed, once the typing pauses."""
+        typed = event.new.strip()
+        self._typed = typed
+        await asyncio.sleep(PAUSE_S)
+        if self._typed != typed or typed == (self._stream.value or ""):
+            return
+        found: list[str] = []
+        if len(typed) >= OFFERED_FROM:
             names = await self._answers.in_turn(self._answers.stream_names)
-            self._stream.options = queries.alike(names, event.new)
+            found = await self._answers.soon(lambda: queries.alike(names, typed))
+        if self._typed == typed:
+            self._offers.param.update(options=found, value=None, visible=bool(found))
+
+    async def _take(self, event: Any) -> None:  # noqa: ANN401, Panel's event
+        if event.new is not None and not self._is_showing:
+            self._stream.value = event.new
 
     async def _clear_all(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         await self._on_filters(Filters())

@@ -18,6 +18,7 @@ from workbench.dashboards.style import sheets
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+PAGE = 100  # rows; a table of more than two of these is sent a page at a time
 TO_THE_SECOND = "%Y-%m-%d %H:%M:%S"
 TO_THE_MINUTE = "%Y-%m-%d %H:%M"
 
@@ -122,6 +123,7 @@ class Grid:
             stylesheets=sheets("grid"),
             configuration=self._configuration,
             margin=0,
+            **({"pagination": "remote", "page_size": PAGE} if frame.height > PAGE * 2 else {}),
         )
 
         async def clicked(event: Any) -> None:  # noqa: ANN401, Panel's event

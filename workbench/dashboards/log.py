@@ -97,7 +97,7 @@ class Log:
         self._turn += 1
         turn = self._turn
         try:
-            if place.filters.reads_payloads and not self._answers.has_found(place.filters):
+            if not await self._answers.soon(lambda: self._answers.has_found(place.filters)):
                 await self._search(place.filters, turn)
             listing = await self._answers.soon(lambda: self._answers.listing(place))
         except CancelledError:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from workbench.dashboards.answers import Answers
     from workbench.dashboards.summary import Facts
 
-PROBLEMS_HEIGHT = 320
+PROBLEMS_HEIGHT, TYPES_HEIGHT = 320, 640  # pixels, from where on rows scroll
 
 TYPE_CELLS = (
     Cell("name", "Type", 150, grow=3, look="wb-go"),
@@ -76,7 +76,9 @@ class Overview:
         self._problems = _Section(
             Grid(PROBLEM_CELLS, self._open_problem, sortable=True, most_height=PROBLEMS_HEIGHT)
         )
-        self._types = _Section(Grid(TYPE_CELLS, self._open_type, sortable=True))
+        self._types = _Section(
+            Grid(TYPE_CELLS, self._open_type, sortable=True, most_height=TYPES_HEIGHT)
+        )
         self._streams = _Section(Grid(STREAM_CELLS, self._open_stream, sortable=True))
         self._sections = (self._problems, self._types, self._streams)
         self.view = column(

@@ -70,17 +70,19 @@ def download(name: str) -> pn.widgets.FileDownload:
 
 
 def choice(
+    label: str,
     options: Sequence[object] | dict[str, Any],
     act: Act,
     *,
     width: int,
-    **others: Any,  # noqa: ANN401
+    **others: Any,  # noqa: ANN401, Panel's options
 ) -> pn.widgets.Select:
-    """Return a list from which one is chosen."""
+    """Return a list from which one is chosen; its label is read out, and not seen."""
     found = pn.widgets.Select(  # type: ignore[no-untyped-call]
-        label="",
+        label=label,
         options=options,
         width=width,
+        css_classes=["wb-bare"],
         stylesheets=sheets("field"),
         **{"margin": 0, "align": "center", **others},
     )
@@ -98,19 +100,15 @@ def field(name: str, placeholder: str, act: Act, **options: Any) -> pn.widgets.T
     return found
 
 
-def suggesting(
-    name: str, placeholder: str, act: Act, *, least: int
-) -> pn.widgets.AutocompleteInput:
-    """Return a field that offers its `options` once `least` characters have been typed."""
-    found = pn.widgets.AutocompleteInput(  # type: ignore[no-untyped-call]
-        label=name,
-        placeholder=placeholder,
-        restrict=False,
-        case_sensitive=False,
-        search_strategy="includes",
-        min_characters=least,
+def offers(act: Act) -> pn.widgets.RadioBoxGroup:
+    """Return a list of suggestions below a field, of which one is taken; it is hidden first."""
+    found = pn.widgets.RadioBoxGroup(  # type: ignore[no-untyped-call]
+        options=[],
+        value=None,
+        visible=False,
         sizing_mode="stretch_width",
         margin=GAP,
+        css_classes=["wb-checks", "wb-offers"],
         stylesheets=sheets("field"),
     )
     found.param.watch(act, "value")

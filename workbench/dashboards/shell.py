@@ -45,7 +45,12 @@ class Workbench(pn.viewable.Viewer):
             name: button(title, self._to_page(name), look="tab") for name, title in TITLES.items()
         }
         self._choice = choice(
-            list(answers), self._choose, width=200, visible=len(answers) > 1, margin=(0, 16, 0, 0)
+            "History",
+            list(answers),
+            self._choose,
+            width=200,
+            visible=len(answers) > 1,
+            margin=(0, 16, 0, 0),
         )
         self._failed = text(margin=(8, 0, 0, 0), visible=False)
         self._retry = button(

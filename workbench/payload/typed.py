@@ -230,8 +230,9 @@ def _parsed_as(lines: bytes, schema: pa.Schema, height: int) -> pl.DataFrame | N
         return None
     if parsed.num_rows != height:
         return None
-    frame = pl.from_arrow(parsed)
-    return frame if isinstance(frame, pl.DataFrame) else None
+    frame = pl.DataFrame(pl.from_arrow(parsed))
+    frame.columns = parsed.column_names  # Polars gives a column without a name one
+    return frame
 
 
 def _merged(known: pa.Schema | None, found: pa.Schema) -> pa.Schema:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Mapping
 
 EVENT_COLUMNS = {"originator_id", "originator_version", "topic", "state"}
 SENTINEL = "__migration__"  # a row that the library keeps in tables named `tracking`
@@ -172,3 +173,28 @@ def _django(table: StoredTable, tables: Mapping[str, StoredTable]) -> Layout:
         tracking=found,
         names_follower=True,
     )
+
+
+def tables_in(db: sqlite3.Connection) -> Iterator[StoredTable]:
+    """Yield the tables of a database, without SQLite's own."""
+    rows = db.execute("PRAGMA table_list").fetchall()
+    for schema, name, kind, _, without_rowid, _ in rows:
+        if schema == "main" and kind == "table" and not name.startswith("sqlite_"):
+            columns = db.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
+            yield StoredTable(name, {c[1]: c[2] for c in columns}, not without_rowid)
+
+
+def applications_in(db: sqlite3.Connection, layout: Layout) -> Iterator[Layout]:
+    """Yield the layout for each application whose events are in its table."""
+    column, events = layout.application_column, quoted(layout.events)
+    if column is None:
+        yield layout
+        return
+    # One step down the index for each name, not a walk over all rows.
+    least = f"SELECT min({quoted(column)}) FROM {events}"
+    name = db.execute(least).fetchone()[0]
+    if name is None:
+        yield layout  # no events yet
+    while name is not None:
+        yield replace(layout, application=name)
+        name = db.execute(f"{least} WHERE {quoted(column)} > ?", (name,)).fetchone()[0]

@@ -29,16 +29,17 @@ from workbench.sources.layouts import (
     SENTINEL,
     Layout,
     StoredTable,
+    applications_in,
     blob,
     quoted,
     recognise,
+    tables_in,
     text,
 )
 from workbench.sources.sqlite_file import SQLiteFile
 from workbench.sources.sqlite_reader import ROWS_A_PART, Reader, Width, part_of
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
@@ -356,8 +357,8 @@ def _looked_into(file: SQLiteFile) -> tuple[list[StoredTable], list[Layout]]:
                 "Copy its tables into a new file, which is UTF-8 unless asked otherwise."
             )
             raise StoreUnreadableError(msg)
-        stored = list(_tables(db))
-        found = [one for layout in recognise(stored) for one in _applications(db, layout)]
+        stored = list(tables_in(db))
+        found = [one for layout in recognise(stored) for one in applications_in(db, layout)]
     return stored, found
 
 
@@ -382,26 +383,3 @@ def _chosen(path: Path, layouts: list[Layout], application: str | None) -> Layou
         f"Cannot find the application {application!r} in {str(path)!r}. {near(application, names)}"
     )
     raise UnknownApplicationError(msg)
-
-
-def _tables(db: sqlite3.Connection) -> Iterator[StoredTable]:
-    rows = db.execute("PRAGMA table_list").fetchall()
-    for schema, name, kind, _, without_rowid, _ in rows:
-        if schema == "main" and kind == "table" and not name.startswith("sqlite_"):
-            columns = db.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
-            yield StoredTable(name, {c[1]: c[2] for c in columns}, not without_rowid)
-
-
-def _applications(db: sqlite3.Connection, layout: Layout) -> Iterator[Layout]:
-    column, events = layout.application_column, quoted(layout.events)
-    if column is None:
-        yield layout
-        return
-    # One step down the index for each name, not a walk over all rows.
-    least = f"SELECT min({quoted(column)}) FROM {events}"
-    name = db.execute(least).fetchone()[0]
-    if name is None:
-        yield layout  # no events yet
-    while name is not None:
-        yield replace(layout, application=name)
-        name = db.execute(f"{least} WHERE {quoted(column)} > ?", (name,)).fetchone()[0]

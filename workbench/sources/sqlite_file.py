@@ -5,6 +5,11 @@ access would leave `-wal` and `-shm` files behind. With a `-wal`, a writer may b
 live, and `immutable` would not see its events, so access is plain read-only. An
 immutable read is checked afterwards: if a writer came in between, it is read again.
 Where a `-wal` lies without its `-shm`, SQLite would make one: a copy is read.
+
+The writer may be an application in this very process. A second SQLite library in a
+process, such as the one in ADBC's driver, does not see the locks of the first: it
+would cut off the shared memory under its feet. So a live file is read through Python's
+own SQLite alone, and is not opened as a plain file: closing that would drop the locks.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ import sqlite3
 import stat
 import tempfile
 import weakref
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -45,6 +50,7 @@ class State(NamedTuple):
     """How the file is to be opened right now, and what changes when a writer is at work."""
 
     is_immutable: bool
+    is_live: bool
     mtime_ns: int
     size_bytes: int
 
@@ -68,9 +74,11 @@ class SQLiteFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._copy: Path | None = None
-        self._check_length(_header(path))
+        _check_kind(path)
         if self._has_wal() and not self._has("-shm"):
             self._read_from_copy()
+        elif not self._is_in_use():
+            self._check_length(_header(path))
 
     def _check_length(self, header: bytes) -> None:
         page = int.from_bytes(header[16:18], "big")
@@ -79,7 +87,7 @@ class SQLiteFile:
         # The page count in the header holds only if these two counters agree.
         holds = header[24:28] == header[92:96]
         size = self.path.stat().st_size
-        if holds and size < page * pages and not self._has("-wal"):
+        if holds and size < page * pages:
             msg = (
                 f"Cannot read {str(self.path)!r}: it is truncated, {size:,} bytes where its header "
                 f"says {page * pages:,}. Copy the store again, from a place where it is whole."
@@ -90,11 +98,18 @@ class SQLiteFile:
         folder = Path(tempfile.mkdtemp(prefix="workbench-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._copy = folder / "copy.db"
-        for suffix in ("", "-wal"):
-            shutil.copyfile(f"{self.path}{suffix}", f"{self._copy}{suffix}")
+        with self.translated():
+            for suffix in ("", "-wal"):
+                shutil.copyfile(f"{self.path}{suffix}", f"{self._copy}{suffix}")
+            with closing(sqlite3.connect(self._copy)) as db:
+                db.execute("PRAGMA journal_mode=DELETE")
 
     def _has(self, suffix: str) -> bool:
         return Path(f"{self.path}{suffix}").exists()
+
+    def _is_in_use(self) -> bool:
+        """Whether a connection may be at work, in this process or another."""
+        return self._has("-journal") or (self._has("-wal") and self._has("-shm"))
 
     def _has_wal(self) -> bool:
         """Whether there is a `-wal` that may hold events; an empty one nobody uses holds none."""
@@ -117,10 +132,13 @@ class SQLiteFile:
         """
         with self.translated():
             found = self.path.stat()
-            is_immutable = self._copy is None and not self._has_wal() and self._is_wal_mode()
-            return State(is_immutable, found.st_mtime_ns, found.st_size)
+            is_live = self._copy is None and self._has_wal()
+            is_immutable = self._copy is None and not is_live and self._is_wal_mode()
+            return State(is_immutable, is_live, found.st_mtime_ns, found.st_size)
 
     def _is_wal_mode(self) -> bool:
+        if self._has("-journal"):
+            return False
         with self.path.open("rb") as file:
             return file.read(20)[18:19] == _WAL
 
@@ -219,24 +237,28 @@ class SQLiteFile:
         )
 
 
-def _header(path: Path) -> bytes:
+def _check_kind(path: Path) -> None:
     try:
         kind = path.stat().st_mode
-        if stat.S_ISDIR(kind):
-            msg = f"Cannot open {str(path)!r}: it is a directory. Name the store file in it."
-            raise StoreUnreadableError(msg)
-        if not stat.S_ISREG(kind):
-            msg = f"Cannot open {str(path)!r}: it is no regular file. Name a store file."
-            raise StoreUnreadableError(msg)
-        with path.open("rb") as file:
-            header = file.read(HEADER_BYTES)
-    except WorkbenchError:
-        raise
     except OSError as error:
         raise _unreadable(path, error) from error
     except ValueError as error:
         msg = f"Cannot open {str(path)!r}: no file can have that name ({error}). Check the path."
         raise StoreNotFoundError(msg) from error
+    if stat.S_ISDIR(kind):
+        msg = f"Cannot open {str(path)!r}: it is a directory. Name the store file in it."
+        raise StoreUnreadableError(msg)
+    if not stat.S_ISREG(kind):
+        msg = f"Cannot open {str(path)!r}: it is no regular file. Name a store file."
+        raise StoreUnreadableError(msg)
+
+
+def _header(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            header = file.read(HEADER_BYTES)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     if not header:
         msg = (
             f"Cannot open {str(path)!r}: the file is empty. Name a store that has been written to."

@@ -1,7 +1,8 @@
 """Queries to a SQLite file that come out as frames, in any thread.
 
 Rows leave the database as Arrow through ADBC, whose driver runs without the
-interpreter lock. Each thread has a connection of its own.
+interpreter lock. Each thread has a connection of its own. A file that a writer may
+have open is read through Python's own SQLite; see `workbench.sources.sqlite_file`.
 """
 
 from __future__ import annotations
@@ -61,8 +62,23 @@ class Reader:
         return self._file.steadily(lambda: self._query(sql))
 
     def _query(self, sql: str) -> pl.DataFrame:
+        if self._file.state().is_live:
+            return self._plainly(sql)
         with self._file.translated():
             return _selected(self._connection(), sql)
+
+    def _plainly(self, sql: str) -> pl.DataFrame:
+        """Return what a query selects, through Python's own SQLite."""
+        with self._file.connect() as db:
+            cursor = db.execute(sql)
+            names = [column[0] for column in cursor.description]
+            columns = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
+        return pl.DataFrame(
+            [
+                pl.Series(name, values, pl.Int64 if RAW_SCHEMA[name].is_integer() else pl.Binary)
+                for name, values in zip(names, columns, strict=True)
+            ]
+        )
 
     def _connection(self) -> Any:  # noqa: ANN401, the driver has no types
         state = self._file.state()
