@@ -271,7 +271,7 @@ def test_filters_together(opened):
 def test_stream_that_does_not_exist(opened):
     """A name that no stream has is answered with names near it."""
     page = opened("?page=log&stream=order-1260x")
-    see(page.locator(".notice"), re.compile("Nothing can match.*Near it: order-"))
+    page.locator(".notice", has_text="Nothing can match.*Near it: order-").wait_for()
 
 
 def test_stream_names_are_suggested(opened):
@@ -288,14 +288,14 @@ def test_time_that_cannot_be_read(opened):
     page = opened("?page=log")
     page.locator(".wb-status p").wait_for()
     fill(page, "From (UTC)", "yesterday")
-    see(page.locator(".notice"), re.compile("Cannot read 'yesterday' as a time"))
+    page.locator(".notice", has_text="Cannot read 'yesterday' as a time").wait_for()
     see_status(page, 1, 50, 54_375)
 
 
 def test_nothing_matches(opened):
     """Filters that no event matches are said to be so."""
     page = opened("?page=log&text=nothing+has+this")
-    see(page.locator(".notice"), re.compile("No event matches"))
+    page.locator(".notice", has_text="No event matches").wait_for()
 
 
 def test_paging_reaches_the_last_event(opened):
@@ -431,7 +431,7 @@ def test_histories_can_be_chosen(opened):
     page = opened("")
     see(page.locator("h1"), SHOP)
     page.get_by_label("History").select_option(EMPTY)
-    see(page.locator(".notice"), re.compile("No events yet"))
+    page.locator(".notice", has_text="No events yet").wait_for()
     page.wait_for_url(f"**/?history={EMPTY}")
 
 

@@ -410,3 +410,184 @@ class TestHistories:
             "id": "0" * 32,
             "other": {"_type_": "money", "_data_": ["EUR", 1]},
         }
+
+
+class TestRows:
+    """What a handler gets from a table and gives to it."""
+
+    @staticmethod
+    def replayed(path, change, events=2, **values):
+        """Return the trial of a projection whose one handler calls `change`."""
+
+        class Kept(Projection):
+            kept = table(key={"stream": pl.String}, values=values)
+
+            @handles("Basket.Set")
+            def was_set(self, event):
+                """Do what the test wants done."""
+                change(self.kept, event)
+
+        made = [one(SET, items=n, position=n) for n in range(1, events + 1)]
+        return replay(open_history(write_native(path, made)), Kept)
+
+    @pytest.mark.parametrize(
+        ("empty", "dtype", "grow"),
+        [
+            ([], pl.List(pl.Int64), lambda kept, n: kept.append(n)),
+            ({"n": 0}, pl.Struct({"n": pl.Int64}), lambda kept, n: kept.update(n=n)),
+        ],
+    )
+    def test_value_that_a_handler_grows_is_a_change(self, tmp_path, empty, dtype, grow):
+        """A list or dict that a handler takes out, changes and puts back is an update."""
+
+        def change(kept, event):
+            value = (kept.get(event.stream) or {"value": empty})["value"]
+            grow(value, event.data["items"])
+            kept.set(event.stream, value=value)
+
+        log = self.replayed(tmp_path / "a.db", change, value=dtype).changes("kept")
+        assert log["change"].to_list() == ["insert", "update"]
+        assert log["value_before"].to_list()[1] == log["value_after"].to_list()[0]
+        assert log["value_after"].to_list()[0] != log["value_after"].to_list()[1]
+
+    def test_value_that_a_handler_changes_later_stays(self, tmp_path):
+        """What a handler does to a list after it has set it is not part of the row."""
+        shared = []
+
+        def change(kept, event):
+            shared.append(event.position)
+            kept.set(f"{event.stream}-{event.position}", value=shared)
+
+        found = self.replayed(tmp_path / "a.db", change, value=pl.List(pl.Int64)).table("kept")
+        assert found["value"].to_list() == [[1], [1, 2]]
+
+    @pytest.mark.parametrize("name", ["key", "self", "position", "time", "event"])
+    def test_value_column_of_any_name(self, tmp_path, name):
+        """A value column may be named like a parameter or a column of the log."""
+
+        def change(kept, event):
+            kept.set(event.stream, **{name: event.position})
+            kept.update(event.stream, **{name: event.position + 1})
+
+        found = self.replayed(tmp_path / "a.db", change, **{name: pl.Int64}).table("kept")
+        assert found[name].to_list() == [3]
+
+    @pytest.mark.parametrize("name", [*CHANGES.names, "key", "self"])
+    def test_key_column_of_any_name(self, tmp_path, name):
+        """A key column may be named like a column of the log."""
+
+        class Kept(Projection):
+            kept = table(key={name: pl.String}, values={"n": pl.Int64})
+
+            @handles("Basket.Set")
+            def was_set(self, event):
+                self.kept.set(event.stream, n=1)
+
+        trial = run(tmp_path / "a.db", [one(SET)], Kept)
+        assert trial.table("kept").to_dicts() == [{name: "a", "n": 1}]
+
+    @pytest.mark.parametrize("name", ["a_before", "ä b.c", "table", "_kept"])
+    def test_table_of_any_name(self, tmp_path, name):
+        """A table may have any name that a class can hold."""
+        body = {
+            name: table(key={"k": pl.String}, values={"n": pl.Int64}),
+            "was_set": handles("Basket.Set")(lambda self, e: getattr(self, name).set(e.stream)),
+        }
+        made = type("Made", (Projection,), body)
+        assert run(tmp_path / "a.db", [one(SET)], made).table(name).height == 1
+
+    @pytest.mark.parametrize("name", ["rows", "declared", "handlers"])
+    def test_table_named_like_a_part_of_projections_is_refused(self, name):
+        """A table cannot take the place of what a projection is made of."""
+        body = {name: table(key={"k": pl.String}, values={})}
+        with pytest.raises(errors.ProjectionError, match=f"the table '{name}'"):
+            type("Made", (Projection,), body)
+
+    def test_decimal_is_not_rounded(self, tmp_path):
+        """A decimal with more places than its column is an error, not another decimal."""
+
+        def change(kept, event):
+            kept.set(event.stream, value=Decimal("1.239"))
+
+        with pytest.raises(errors.ProjectionError, match=r"1\.239 has more decimal places"):
+            self.replayed(tmp_path / "a.db", change, value=pl.Decimal(38, 2))
+
+    @pytest.mark.parametrize(
+        ("dtype", "value"),
+        [
+            (pl.Datetime("us"), datetime(2025, 1, 1, tzinfo=UTC)),
+            (pl.Date, datetime(2025, 1, 1, tzinfo=UTC)),
+            (pl.Int8, 300),
+            (pl.String, 5),
+            (pl.Boolean, 5),
+        ],
+    )
+    def test_value_of_a_near_dtype_is_refused(self, tmp_path, dtype, value):
+        """A value that Polars would keep as another dtype is an error that names the column."""
+
+        def change(kept, event):
+            kept.set(event.stream, value=value)
+
+        with pytest.raises(errors.ProjectionError, match="'value' of 'kept'"):
+            self.replayed(tmp_path / "a.db", change, value=dtype)
+
+    @pytest.mark.parametrize("dtype", [pl.Float64, float, pl.Float64()])
+    def test_dtype_may_be_a_class_or_a_type_of_python(self, tmp_path, dtype):
+        """A dtype may be written as a class, an object, or a type of Python."""
+
+        def change(kept, event):
+            kept.set(event.stream, value=event.position)
+
+        found = self.replayed(tmp_path / "a.db", change, value=dtype).table("kept")
+        assert found["value"].to_list() == [2.0]
+        assert found["value"].dtype == pl.Float64
+
+    @pytest.mark.parametrize("dtype", [pl.Decimal, pl.List, pl.Struct, Decimal, "x", None, 5])
+    def test_dtype_that_is_not_whole_is_refused(self, dtype):
+        """A dtype that lacks its parameters, or is none, is refused where it is declared."""
+        with pytest.raises(errors.ProjectionError, match="Cannot declare the column 'a'"):
+            table(key={"k": pl.String}, values={"a": dtype})
+
+    def test_table_in_the_constructor_is_refused(self, tmp_path):
+        """A projection's own constructor can neither use tables nor want arguments."""
+
+        class Early(Baskets):
+            def __init__(self):
+                self.baskets.set("a", items=1)
+
+        with pytest.raises(errors.ProjectionError, match="use its tables in handlers only"):
+            run(tmp_path / "a.db", [one(SET)], Early)
+
+    def test_constructor_with_arguments_is_refused(self, tmp_path):
+        """A projection is made without arguments."""
+
+        class Wants(Baskets):
+            def __init__(self, wanted):
+                self.wanted = wanted
+
+        with pytest.raises(errors.ProjectionError, match="made without arguments"):
+            run(tmp_path / "a.db", [one(SET)], Wants)
+
+    def test_deleted_row_can_come_back(self, tmp_path):
+        """A row that was deleted and set again is there, with a null before it."""
+        made = [one(SET), Row(2, "a", 2, DROP, b"{}"), Row(3, "a", 3, SET, state_of(items=7))]
+        trial = run(tmp_path / "a.db", made)
+        assert trial.changes("baskets")["change"].to_list() == ["insert", "delete", "insert"]
+        assert [trial.at(position=n).table("baskets").height for n in range(4)] == [0, 1, 0, 1]
+
+    def test_deeply_nested_payload_is_a_failure(self, tmp_path):
+        """A payload that Python cannot walk through is a failure of its event alone."""
+        deep = b'{"items":' + b"[" * 900 + b"]" * 900 + b"}"
+        trial = run(tmp_path / "a.db", [one(SET), Row(2, "a", 2, SET, deep)])
+        assert trial.failures["position"].to_list() == [2]
+        assert "RecursionError" in trial.failures["error"][0]
+
+    def test_number_beyond_all_floats_reaches_the_handler(self, tmp_path):
+        """A payload with a number that does not fit 64 bits is given to the handler."""
+        trial = run(tmp_path / "a.db", [Row(1, "a", 1, SET, b'{"items":1,"x":1e400}')])
+        assert trial.failures.is_empty()
+
+    def test_failing_handler_leaves_other_tables_too(self, tmp_path):
+        """What a failing handler did to any table before it failed is taken back."""
+        trial = run(tmp_path / "a.db", [one(ADD), one(SET, position=2)])
+        assert trial.table("log")["version"].to_list() == [2]

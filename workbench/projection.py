@@ -22,6 +22,7 @@ from workbench.rows import Rows, TableDeclaration
 
 Handler = TypeVar("Handler", bound=Callable[..., None])
 _HANDLES = "_workbench_handles"
+_OWN_NAMES = {"rows", "declared", "handlers"}
 
 
 def handles(*types: str) -> Callable[[Handler], Handler]:
@@ -57,6 +58,17 @@ class Projection:
     """
 
     rows: Mapping[TableDeclaration, Rows]
+
+    def __init_subclass__(cls) -> None:
+        """Check that no table takes the name of what a projection is made of."""
+        super().__init_subclass__()
+        for name, value in vars(cls).items():
+            if isinstance(value, TableDeclaration) and name in _OWN_NAMES:
+                msg = (
+                    f"Cannot declare the table {name!r} of {cls.__name__}: a projection has "
+                    "something of that name. Name the table otherwise."
+                )
+                raise ProjectionError(msg)
 
     @classmethod
     def declared(cls) -> dict[str, TableDeclaration]:

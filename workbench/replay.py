@@ -91,7 +91,7 @@ class _Run:
         declared = projection.declared()
         self.rows = {table: Rows(table, found) for table, found in declared.items()}
         handlers = _handlers(projection, types, name)
-        running = projection()
+        running = _made(projection)
         running.rows = {found: self.rows[table] for table, found in declared.items()}
         self._handlers = {type_: getattr(running, method) for type_, method in handlers.items()}
         self._stops = stops
@@ -131,6 +131,17 @@ class _Run:
                     "error": said,
                 }
             )
+
+
+def _made(projection: type[Projection]) -> Projection:
+    try:
+        return projection()
+    except Exception as error:
+        msg = (
+            f"Cannot replay into {projection.__name__}: making it raised {type(error).__name__}: "
+            f"{error}. Let it be made without arguments, and use its tables in handlers only."
+        )
+        raise ProjectionError(msg) from error
 
 
 def _handlers(projection: type[Projection], types: frozenset[str], name: str) -> dict[str, str]:

@@ -6,7 +6,9 @@ for a while, and then become columns of the change log, many at a time.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import polars as pl
@@ -79,12 +81,13 @@ def table(*, key: Mapping[str, Dtype], values: Mapping[str, Dtype]) -> TableDecl
     key
         The columns that tell rows apart, with Polars dtypes; at least one.
     values
-        The other columns.
+        The other columns. A Decimal, List or Struct needs its parameters, such as
+        `pl.Decimal(38, 2)`.
 
     Raises
     ------
     ProjectionError
-        If there is no key column, or a column is both key and value.
+        If there is no key column, a column is both key and value, or a dtype is none.
     """
     if not key:
         msg = "Cannot declare a table without a key. Name at least one key column with its dtype."
@@ -95,7 +98,7 @@ def table(*, key: Mapping[str, Dtype], values: Mapping[str, Dtype]) -> TableDecl
             "Name each column once."
         )
         raise ProjectionError(msg)
-    declared = TableDeclaration(dict(key), dict(values))
+    declared = TableDeclaration(_dtypes(key), _dtypes(values))
     logged = [*CHANGES.names, *declared.logged_keys.values(), *_logged_values(values)]
     if twice := sorted({name for name in logged if logged.count(name) > 1}):
         msg = (
@@ -104,6 +107,30 @@ def table(*, key: Mapping[str, Dtype], values: Mapping[str, Dtype]) -> TableDecl
         )
         raise ProjectionError(msg)
     return declared
+
+
+_NEED_PARAMETERS = (pl.Decimal, pl.List, pl.Struct, pl.Array, pl.Enum, pl.Null)
+
+
+def _dtypes(columns: Mapping[str, Dtype]) -> dict[str, Dtype]:
+    """Return the columns with whole dtypes: a class of dtypes would be another in each batch."""
+    found: dict[str, Dtype] = {}
+    for name, dtype in columns.items():
+        try:
+            (found[name],) = pl.DataFrame(schema={name: dtype}).dtypes
+        except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+            msg = (
+                f"Cannot declare the column {name!r} as {dtype!r}: it is no dtype of Polars. "
+                "Give one, such as pl.String or pl.Decimal(38, 2)."
+            )
+            raise ProjectionError(msg) from error
+        if dtype is None or (isinstance(dtype, type) and isinstance(found[name], _NEED_PARAMETERS)):
+            msg = (
+                f"Cannot declare the column {name!r} as {dtype}: that is not a whole dtype. "
+                "Give it with its parameters, such as pl.Decimal(38, 2) or pl.List(pl.String)."
+            )
+            raise ProjectionError(msg)
+    return found
 
 
 def _logged_values(values: Mapping[str, Dtype]) -> dict[str, Dtype]:
@@ -139,12 +166,12 @@ class Rows:
         """The number of rows."""
         return len(self._rows)
 
-    def get(self, key: object) -> dict[str, Any] | None:
+    def get(self, key: object, /) -> dict[str, Any] | None:
         """Return the values of a row by column, None if there is no such row."""
         row = self._rows.get(self._key(key))
-        return None if row is None else dict(zip(self._columns, row, strict=True))
+        return None if row is None else dict(zip(self._columns, map(_own, row), strict=True))
 
-    def set(self, key: object, **values: Any) -> None:
+    def set(self, key: object, /, **values: Any) -> None:
         """Make the row of that key have these values; columns that are not named are null.
 
         Raises
@@ -154,7 +181,7 @@ class Rows:
         """
         self._write(self._key(key), self._changed(self._nothing, values))
 
-    def update(self, key: object, **values: Any) -> None:
+    def update(self, key: object, /, **values: Any) -> None:
         """Change these values of the row of that key; other columns stay as they are.
 
         Raises
@@ -171,7 +198,7 @@ class Rows:
             raise ProjectionError(msg)
         self._write(found, self._changed(self._rows[found], values))
 
-    def delete(self, key: object) -> None:
+    def delete(self, key: object, /) -> None:
         """Remove the row of that key; nothing happens if there is none."""
         found = self._key(key)
         before = self._rows.pop(found, None)
@@ -198,7 +225,7 @@ class Rows:
                     f"{near(column, self._columns)}"
                 )
                 raise ProjectionError(msg)
-            changed[self._columns[column]] = value
+            changed[self._columns[column]] = _own(value)
         return tuple(changed)
 
     def _write(self, key: Key, row: Row) -> None:
@@ -269,14 +296,20 @@ class Rows:
 
     def _column(self, name: str, dtype: Any, values: tuple[Any, ...], suffix: str) -> pl.Series:
         try:
-            return pl.Series(f"{name}{suffix}", values, dtype, strict=True)
+            column = pl.Series(f"{name}{suffix}", values, dtype, strict=True)
         except (TypeError, OverflowError, ValueError, pl.exceptions.PolarsError) as error:
-            said = str(error).splitlines()[0]
-            msg = (
-                f"Cannot keep the column {name!r} of {self._name!r} as {dtype}: {said}. "
-                "Declare the dtype of what the handlers set, or convert it in the handler."
-            )
-            raise ProjectionError(msg) from error
+            raise self._misfit(name, dtype, str(error).splitlines()[0]) from error
+        if column.dtype != dtype:
+            raise self._misfit(name, dtype, f"the values are {column.dtype}")
+        if isinstance(dtype, pl.Decimal) and (rounded := _rounded(values, column)) is not None:
+            raise self._misfit(name, dtype, f"{rounded} has more decimal places")
+        return column
+
+    def _misfit(self, name: str, dtype: Dtype, said: str) -> ProjectionError:
+        return ProjectionError(
+            f"Cannot keep the column {name!r} of {self._name!r} as {dtype}: {said}. "
+            "Declare the dtype of what the handlers set, or convert it in the handler."
+        )
 
     def log(self) -> pl.DataFrame:
         """Return the change log so far."""
@@ -284,6 +317,17 @@ class Rows:
         if not self._log:
             return pl.DataFrame(schema=log_schema(self._declared))
         return pl.concat(self._log)
+
+
+def _rounded(values: tuple[Any, ...], column: pl.Series) -> Decimal | None:
+    """Return the first of the decimals that is another in its column."""
+    pairs = zip(values, column.to_list(), strict=True)
+    return next((v for v, kept in pairs if isinstance(v, Decimal) and v != kept), None)
+
+
+def _own(value: Any) -> Any:
+    """Return a value that nobody else changes: a list that a handler keeps would change the log."""
+    return deepcopy(value) if isinstance(value, (list, dict)) else value
 
 
 def log_schema(declared: TableDeclaration) -> pl.Schema:
