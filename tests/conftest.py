@@ -31,7 +31,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 settings.register_profile(
     "workbench",
     deadline=None,
-    max_examples=40,
+    max_examples=25,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 # To look for bugs: many examples, and the first that fails as it is.

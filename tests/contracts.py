@@ -14,7 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from workbench.sources import RAW_SCHEMA, Capabilities, Selection, Source
-from workbench.tables import RECEIVERS, SNAPSHOTS
+from workbench.tables import EVENTS, RECEIVERS, SNAPSHOTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -33,7 +33,8 @@ def raw(source: Source, selection: Selection, columns: Collection[str]) -> pl.Da
     """Return the selected raw rows as one frame."""
     with source.parts(selection, columns) as parts:
         frames = [part() for part in parts]
-    schema = {name: dtype for name, dtype in RAW_SCHEMA.items() if name in columns}
+    whole = EVENTS.schema if source.capabilities.decoded else RAW_SCHEMA
+    schema = {name: dtype for name, dtype in whole.items() if name in columns}
     return pl.concat([pl.DataFrame(schema=schema), *frames])
 
 
@@ -215,6 +216,34 @@ class SourceContract:
         assert RECEIVERS.misfits(made.source.receivers()) == []
 
 
+class DecodedSourceContract(SourceContract):
+    """The same for a source that hands out rows of the event table."""
+
+    def test_hands_out_every_row_in_order(self, made: Made) -> None:
+        """Position, stream, version and type are those that are known, by position."""
+        found = raw(made.source, Selection(), set(EVENTS.names))
+        names = ["position", "stream", "version", "type"]
+        assert found.select(names).rows() == [tuple(row)[:4] for row in made.rows]
+
+    def test_rows_have_the_raw_schema(self, made: Made) -> None:
+        """Every part has the columns and dtypes of the event table."""
+        with made.source.parts(Selection(), set(EVENTS.names)) as parts:
+            schemas = [part().schema for part in parts]
+        assert schemas
+        assert all(schema == EVENTS.schema for schema in schemas)
+
+    @pytest.mark.parametrize("column", EVENTS.names)
+    def test_hands_out_single_columns(self, made: Made, column: str) -> None:
+        """A column that is asked for alone is as it is among all."""
+        alone = raw(made.source, Selection(), {column})
+        among = raw(made.source, Selection(), set(EVENTS.names))
+        assert_frame_equal(alone, among.select(column))
+
+    def test_says_that_it_is_decoded(self, made: Made) -> None:
+        """Its capabilities say which rows it hands out."""
+        assert made.source.capabilities.decoded
+
+
 class EmptySourceContract:
     """What a source without any event must do; a subclass gives the fixture `source`."""
 
@@ -226,7 +255,8 @@ class EmptySourceContract:
 
     def test_has_no_rows(self, source: Source) -> None:
         """There is nothing to read."""
-        assert raw(source, Selection(), set(RAW_SCHEMA)).height == 0
+        columns = EVENTS.names if source.capabilities.decoded else RAW_SCHEMA
+        assert raw(source, Selection(), set(columns)).height == 0
 
     def test_counts_zero(self, source: Source) -> None:
         """There is nothing to count."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import inspect
 import re
@@ -22,7 +23,15 @@ MODULES = sorted(
     for module in walk_packages(workbench.__path__, "workbench.")
     if not module.name.endswith("__main__")
 )
-HEAVY = ("panel", "bokeh", "plotly", "pandas", "param", "eventsourcing", "jupyterlab", "pyarrow")
+HEAVY = (
+    *("panel", "bokeh", "plotly", "pandas", "param", "jupyterlab", "IPython"),
+    *("eventsourcing", "pyarrow", "numpy", "adbc_driver_manager", "click", "rich"),
+)
+SOURCES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "workbench").rglob("*.py")
+    if not path.name.startswith("release_")
+)
 
 
 def _documented():
@@ -51,6 +60,54 @@ def test_public_thing_has_a_docstring(thing):
     assert inspect.getdoc(thing)
 
 
+def _public_functions(body, name=""):
+    """Yield the public functions and methods of a syntax tree, with their names."""
+    for node in body:
+        if getattr(node, "name", "_").startswith("_"):
+            continue
+        if isinstance(node, ast.ClassDef):
+            yield from _public_functions(node.body, f"{name}{node.name}.")
+        elif isinstance(node, ast.FunctionDef):
+            yield f"{name}{node.name}", node
+
+
+def _own(node):
+    """Yield what is in a function, but not in functions inside it."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
+            yield child
+            yield from _own(child)
+
+
+def _raises(function):
+    return any(isinstance(node, ast.Raise) and node.exc is not None for node in _own(function))
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_public_function_has_a_docstring(path):
+    """Every public function and method of a public class says what comes back."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    missing = [
+        name
+        for name, function in _public_functions(tree.body)
+        if not ast.get_docstring(function)
+        if not any("overload" in ast.unparse(d) for d in function.decorator_list)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_public_function_says_what_it_raises(path):
+    """A public function that raises has the section `Raises`."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    silent = [
+        name
+        for name, function in _public_functions(tree.body)
+        if _raises(function) and "Raises\n" not in (ast.get_docstring(function) or "")
+    ]
+    assert silent == []
+
+
 def test_error_tree_is_drawn():
     """The tree in the docstring of errors.py has every class, with its builtin and its parent."""
     drawn = re.findall(r"(\w+Error)(?: \((\w+)\))?  ", errors.__doc__)
@@ -62,6 +119,29 @@ def test_error_tree_is_drawn():
     assert {name for name, _ in drawn} | {"WorkbenchError"} == set(defined)
     for name, builtin in drawn:
         assert not builtin or issubclass(defined[name], getattr(builtins, builtin))
+
+
+def test_error_tree_is_drawn_under_the_right_parents():
+    """A class stands one level below the class that it derives from."""
+    above, wrong = ["WorkbenchError"], []
+    for line in re.findall(r"^ *[│├└ ].*Error.*$", errors.__doc__, flags=re.MULTILINE):
+        place = re.search(r"\w+Error", line)
+        depth = (place.start() - 4) // 4
+        above[depth:] = [place[0]]
+        if not issubclass(getattr(errors, place[0]), getattr(errors, above[depth - 1])):
+            wrong.append(place[0])
+    assert wrong == []
+
+
+def test_every_error_is_also_a_builtin():
+    """Each class of the tree can be caught as the builtin that a caller would expect."""
+    builtin = {Exception, BaseException, object, errors.WorkbenchError}
+    plain = [
+        name
+        for name, thing in vars(errors).items()
+        if name.endswith("Error") and not set(thing.__mro__[1:]) - builtin
+    ]
+    assert plain == ["WorkbenchError"]
 
 
 @pytest.mark.parametrize("name", [t.name for t in tables.ALL])

@@ -21,8 +21,8 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 from stores import PLACED, Row, simple_rows, state_of, write_native
 
-from workbench import Progress, open_history
-from workbench.cli import main, progress
+from workbench import Progress, open_history, progress
+from workbench.cli import main
 from workbench.cli.app import HINTS
 from workbench.cli.options import LEVELS
 from workbench.cli.printing import Column, fitting, indented, shared, visible

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from stores import BEGIN, PLACED, Row, append, plain, simple_rows, state_of, write_native
-from strategies import histories
+from strategies import histories, plain_states
 
 from workbench import errors, open_history
 from workbench.tables import EVENTS
@@ -23,7 +23,7 @@ def test_table_fits_its_spec(small):
     assert EVENTS.misfits(small.scan().collect()) == []
 
 
-@given(histories(), st.integers(-2, 60), st.integers(-2, 60))
+@given(histories(plain_states()), st.integers(-2, 60), st.integers(-2, 60))
 def test_between_is_a_range_of_positions(new_path, rows, after, upto):
     """`between` selects positions greater than `after`, up to and with `upto`."""
     history = open_history(write_native(new_path(), rows))
@@ -35,7 +35,7 @@ def test_between_is_a_range_of_positions(new_path, rows, after, upto):
     assert narrowed.head == wanted["position"].max()
 
 
-@given(histories(), st.integers(-60, 60), st.integers(0, 60))
+@given(histories(plain_states()), st.integers(-60, 60), st.integers(0, 60))
 def test_since_and_until_are_a_range_of_times(new_path, rows, begins, lasts):
     """`since` and `until` select by the time in the payload, both ends included."""
     history = open_history(write_native(new_path(), rows))
@@ -48,7 +48,7 @@ def test_since_and_until_are_a_range_of_times(new_path, rows, begins, lasts):
     assert sum(frame.height for frame in narrowed.events_by_type().values()) == len(wanted)
 
 
-@given(histories())
+@given(histories(plain_states()))
 def test_batches_are_the_table(new_path, rows):
     """All batches in turn are the event table."""
     history = open_history(write_native(new_path(), rows))
@@ -56,7 +56,7 @@ def test_batches_are_the_table(new_path, rows):
     assert_frame_equal(pl.concat(frames), history.scan().collect())
 
 
-@given(histories())
+@given(histories(plain_states()))
 def test_len_is_what_sql_counts(new_path, rows):
     """`len` is SQL's count, and so is the height of the table."""
     path = write_native(new_path(), rows)
@@ -227,3 +227,85 @@ def test_progress_goes_up_to_the_end(small):
     small.with_progress(seen.append).scan().collect()
     assert [p.done for p in seen] == sorted(p.done for p in seen)
     assert (seen[-1].done, seen[-1].total, seen[-1].left_s) == (30, 30, 0)
+
+
+@given(histories(plain_states()), st.data())
+def test_of_types_and_of_streams_are_the_filters_they_mean(new_path, rows, data):
+    """Narrowing by types and streams selects the rows that have them."""
+    history = open_history(write_native(new_path(), rows))
+    whole = history.scan().collect()
+    types = data.draw(st.sets(st.sampled_from(sorted({r.type for r in rows}) or ["-"]))) - {"-"}
+    streams = data.draw(st.sets(st.sampled_from(sorted({r.stream for r in rows}) or ["-"]))) - {"-"}
+    wanted = whole.filter(pl.col("type").is_in(list(types)), pl.col("stream").is_in(list(streams)))
+    narrowed = history.of_types(*types).of_streams(*streams)
+    assert_frame_equal(narrowed.scan().collect(), wanted)
+    assert_frame_equal(pl.concat([EVENTS.frame(), *narrowed.batches()]), wanted)
+    assert len(narrowed) == len(wanted)
+    assert narrowed.types()["count"].sum() == len(wanted)
+
+
+@given(histories(plain_states()), st.permutations(["between", "types", "since", "until"]))
+def test_the_order_of_narrowing_does_not_matter(new_path, rows, order):
+    """Narrowing in any order gives the same history."""
+    history = open_history(write_native(new_path(), rows))
+    types = sorted({row.type for row in rows})[:2]
+    narrow = {
+        "between": lambda h: h.between(after=2, upto=30),
+        "types": lambda h: h.of_types(*types),
+        "since": lambda h: h.since(BEGIN),
+        "until": lambda h: h.until(BEGIN + timedelta(days=1)),
+    }
+    forward, backward = history, history
+    for name in order:
+        forward = narrow[name](forward)
+    for name in reversed(order):
+        backward = narrow[name](backward)
+    assert_frame_equal(forward.scan().collect(), backward.scan().collect())
+    assert forward == backward
+
+
+def test_histories_are_values(store):
+    """A history can be compared and hashed, and cannot be changed."""
+    history = open_history(store)
+    assert history.between(upto=3) == history.between(upto=3)
+    assert history.between(upto=3) != history.between(upto=4)
+    with pytest.raises(AttributeError):
+        history.selection = None
+
+
+@pytest.mark.parametrize("types", [("Order.Placed",), ("Order.Placed", "Order.Shipped")])
+def test_typed_events_are_those_of_the_narrowed_history(small, types):
+    """The typed columns of a narrowed history have its events and no others."""
+    narrowed = small.between(after=4, upto=15).of_types(*types)
+    found = narrowed.events_by_type()
+    positions = sorted(p for frame in found.values() for p in frame["position"])
+    assert positions == narrowed.scan().collect()["position"].to_list()
+
+
+@pytest.mark.parametrize("columns", [["data"], ["problem", "time"], ["position"], [], ["tags"]])
+def test_batches_of_some_columns(small, columns):
+    """Batches have the columns that are asked for, in the order of the event table."""
+    frames = list(small.batches(columns))
+    assert [frame.columns for frame in frames] == [[n for n in EVENTS.names if n in columns]]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00"])
+def test_moment_that_no_calendar_has_is_refused(small, moment):
+    """A time whose year in UTC is not within 1 to 9999 is an error that quotes it."""
+    with pytest.raises(errors.RangeError, match="year"):
+        small.since(moment)
+
+
+@pytest.mark.parametrize(
+    ("after", "upto", "count"), [(2**70, None, 0), (None, 2**70, 30), (-(2**70), None, 30)]
+)
+def test_range_beyond_all_numbers(small, after, upto, count):
+    """A position beyond what a store can number is a range like any other."""
+    narrowed = small.between(after=after, upto=upto)
+    assert len(narrowed) == narrowed.scan().collect().height == count
+
+
+def test_state_of_an_event_without_one(tmp_path):
+    """An event whose payload is NULL has no bytes, and is an event all the same."""
+    history = open_history(write_native(tmp_path / "a.db", [Row(1, "a", 1, PLACED, None)]))
+    assert history.state(1) == b""

@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-MOST_CELLS = 25
+MOST_CELLS = 50
 LONGEST_S = 120
 
 
@@ -41,3 +41,52 @@ def test_ends_in_asserts(path):
     """The last cell asserts what the notebook has shown."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     assert all(line.startswith("assert ") for line in cells[-1]["source"])
+
+
+_SLOW = """
+import time
+from workbench import progress
+progress.PATIENCE_S = progress._CELL_EVERY_S = 0.0
+import polars as pl
+from workbench import Projection, handles, open_history, replay, table
+from workbench.samples import shop_path
+
+class Counts(Projection):
+    counts = table(key={"type": pl.String}, values={"events": pl.Int64})
+
+    @handles("Order.Placed")
+    def placed(self, event):
+        self.counts.set(event.type, events=event.position)
+
+trial = replay(open_history(shop_path()), Counts, on_error="collect")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_progress_in_a_notebook(monkeypatch):
+    """A bar with events, rate and time left stands under the cell, and is gone at the end."""
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_SLOW)])
+    client = NotebookClient(notebook, timeout=LONGEST_S, kernel_name="python3")
+    seen = []
+
+    def note(cell, cell_index, execute_reply):
+        seen.extend(cell.outputs)
+
+    client.on_cell_executed = note
+    updates = []
+    plain = client.process_message
+
+    def process(message, cell, cell_index):
+        if message["msg_type"] in {"display_data", "update_display_data"}:
+            updates.append(message["content"]["data"]["text/html"])
+        return plain(message, cell, cell_index)
+
+    monkeypatch.setattr(client, "process_message", process)
+    client.execute()
+    assert "replaying Counts" in updates[0]
+    assert " events, " in updates[0]
+    assert " left</div>" in updates[0]
+    assert updates[-1] == ""
+    assert [output["data"]["text/html"] for output in seen] == [""]

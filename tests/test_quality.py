@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 from conftest import FIXTURES
+from hypothesis import given
 from polars.testing import assert_frame_equal
 from stores import BEGIN, Row, simple_rows, state_of, write_native
+from strategies import histories, plain_states
 
 from workbench import open_history, quality
 from workbench.tables import PROBLEMS
@@ -168,6 +170,75 @@ def test_backwards_stretches_cover_every_event_behind(shop):
         ]
     )
     assert covered.to_list() == behind.to_list()
+
+
+class TestLaws:
+    """What is found in any history is what a look at each row finds."""
+
+    @staticmethod
+    def listed(new_path, rows, kind):
+        """Return the problems of one kind in these rows."""
+        found = open_history(write_native(new_path(), rows)).problems(now=NOW)
+        return found.filter(pl.col("kind") == kind)
+
+    @given(rows=histories(plain_states()))
+    def test_holes_are_the_missing_positions(self, new_path, rows):
+        """The ranges of holes cover exactly the numbers from 1 to the head that are missing."""
+        holes = self.listed(new_path, rows, "position_hole")
+        covered = [
+            n
+            for first, last in holes.select("first_position", "last_position").rows()
+            for n in range(first, last + 1)
+        ]
+        taken = {row.position for row in rows}
+        assert covered == [n for n in range(1, max(taken, default=0)) if n not in taken]
+
+    @given(rows=histories(plain_states()))
+    def test_gaps_are_the_missing_versions(self, new_path, rows):
+        """As many versions are missing in each stream as its numbers leave out."""
+        gaps = self.listed(new_path, rows, "version_gap")
+        missing = gaps.with_columns(pl.col("found").str.extract(r": (\d+) missing").cast(pl.Int64))
+        by_stream = dict(missing.group_by("stream").agg(pl.col("found").sum()).rows())
+        versions: dict[str, list[int]] = {}
+        for one in rows:
+            versions.setdefault(one.stream, []).append(one.version)
+        expected = {s: max(v) - min(v) + 1 - len(v) for s, v in versions.items()}
+        assert by_stream == {stream: count for stream, count in expected.items() if count}
+
+    @given(rows=histories(plain_states()))
+    def test_undecodable_are_the_rows_without_data(self, new_path, rows):
+        """Each event without data is listed, and no other."""
+        history = open_history(write_native(new_path(), rows))
+        without = history.scan().filter(pl.col("data").is_null()).collect()["position"]
+        found = history.problems(now=NOW).filter(pl.col("kind") == "undecodable")
+        assert found["first_position"].to_list() == without.to_list()
+
+    @given(rows=histories(plain_states()))
+    def test_time_runs_backwards_where_it_does(self, new_path, rows):
+        """Each event that is earlier than the one before it in its stream is listed."""
+        history = open_history(write_native(new_path(), rows))
+        timed = history.scan().select("position", "stream", "time").drop_nulls().collect()
+        last, back = {}, []
+        for position, stream, time in timed.rows():
+            if stream in last and time < last[stream]:
+                back.append(position)
+            last[stream] = time
+        found = history.problems(now=NOW).filter(pl.col("kind") == "stream_time_backwards")
+        assert sorted(found["last_position"]) == back
+
+    @given(rows=histories(plain_states()))
+    def test_every_problem_is_told_in_full(self, new_path, rows):
+        """No problem lacks its kind, severity, finding or meaning, and each kind is known."""
+        found = open_history(write_native(new_path(), rows)).problems(now=NOW)
+        told = found.select("kind", "severity", "found", "meaning")
+        assert sum(told.null_count().row(0)) == 0
+        assert set(found["kind"]) <= {kind.name for kind in quality.KINDS}
+
+    def test_type_that_is_missing_is_told_too(self, tmp_path):
+        """An event without a type, in a file made by hand, is listed with what it lacks."""
+        rows = [row(1), row(2), row(3, type_=None, state=b"")]
+        found = problems(tmp_path / "a.db", rows)
+        assert found["found"].null_count() == 0
 
 
 class TestSample:

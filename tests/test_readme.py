@@ -12,7 +12,7 @@ import readme_reference
 from click.testing import CliRunner
 
 import workbench
-from workbench import History, Trial
+from workbench import Comparison, History, Trial
 from workbench.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -75,6 +75,12 @@ def test_history_method_is_in_the_reference(method):
 def test_trial_method_is_in_the_reference(method):
     """Every public method of a trial is in the README."""
     assert f"Trial.{method}" in README
+
+
+@pytest.mark.parametrize("method", _public(Comparison))
+def test_comparison_method_is_in_the_reference(method):
+    """Every public method of a comparison is in the README."""
+    assert f"Comparison.{method}" in README
 
 
 @pytest.mark.parametrize("part", readme_reference.PARTS)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from known import FIXTURES, Fixture, fixture_id
 from ledger import ENCODINGS, Ledger, known_by, make_app
 from stores import PLACED, Row, cut_parts, plain, simple_rows, write_native, written
-from strategies import STREAMS, TYPES, histories
+from strategies import STREAMS, TYPES, histories, plain_states
 
 from workbench import open_history
 from workbench.errors import (
@@ -190,7 +190,7 @@ def selections() -> st.SearchStrategy[Selection]:
 # Selections
 
 
-@given(rows=histories(), selection=selections())
+@given(rows=histories(plain_states()), selection=selections())
 def test_any_selection_of_any_history(
     new_path: Callable[[], Path], rows: list[Row], selection: Selection
 ) -> None:
@@ -199,7 +199,7 @@ def test_any_selection_of_any_history(
     assert positions(made, selection) == expected(rows, selection)
 
 
-@given(one=selections(), other=selections(), rows=histories())
+@given(one=selections(), other=selections(), rows=histories(plain_states()))
 def test_what_two_selections_have_in_common(
     one: Selection, other: Selection, rows: list[Row]
 ) -> None:
@@ -220,7 +220,7 @@ def test_all_takes_nothing_from_a_selection(selection: Selection) -> None:
     assert selection.meet(Selection()) == selection
 
 
-@given(selection=selections(), rows=histories())
+@given(selection=selections(), rows=histories(plain_states()))
 def test_an_empty_selection_selects_nothing(selection: Selection, rows: list[Row]) -> None:
     """A selection that says it is empty leaves no row of any history."""
     assert not (selection.is_empty and expected(rows, selection))

@@ -213,7 +213,7 @@ class TestTime:
 
     def test_position_and_time_at_once_are_refused(self, tmp_path):
         """One moment is asked for, not two."""
-        with pytest.raises(errors.RangeError, match="one of the two"):
+        with pytest.raises(errors.RangeError, match="a position, a time or a version"):
             run(tmp_path / "a.db", [one(SET)]).at(position=1, time="2025-03-01")
 
     def test_unknown_table_is_refused(self, tmp_path):
@@ -243,15 +243,17 @@ class TestErrors:
         assert isinstance(caught.value.__cause__, LookupError)
 
     def test_interrupt_is_not_a_failure(self, tmp_path):
-        """An interrupt goes through, whatever the policy is."""
+        """An interrupt in a handler ends the replay before that event, whatever the policy is."""
 
         class Interrupted(Baskets):
             @handles("Basket.Set")
             def was_set(self, event):
                 raise KeyboardInterrupt
 
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "a.db", [one(SET)], Interrupted)
+        trial = run(tmp_path / "a.db", [one(ADD), one(SET, position=2)], Interrupted)
+        assert not trial.is_complete
+        assert trial.last_position == 1
+        assert trial.failures["position"].to_list() == [1]
 
     def test_undecodable_event_is_a_failure(self, tmp_path):
         """An event of a handled type whose payload cannot be decoded is listed."""
@@ -288,7 +290,10 @@ class TestErrors:
                 self.baskets.set(event.stream, items=value)
 
         with pytest.raises(errors.ProjectionError, match="'items'"):
-            run(tmp_path / "a.db", [one(SET)], Sets)
+            run(tmp_path / "a.db", [one(SET)], Sets, on_error="stop")
+        trial = run(tmp_path / "b.db", [one(SET)], Sets)
+        assert "'items'" in trial.failures["error"][0]
+        assert trial.table("baskets").is_empty()
 
     def test_projection_without_handlers_is_refused(self, tmp_path):
         """A projection that handles nothing is a slip."""
@@ -385,7 +390,7 @@ class TestHistories:
         """The last report has all positions done."""
         seen = []
         made = [one(SET, items=n, position=n) for n in range(1, 6)]
-        run(tmp_path / "a.db", made, on_progress=seen.append)
+        run(tmp_path / "a.db", made, progress=seen.append)
         assert seen[-1].done == seen[-1].total == 5
 
     def test_payload_values_are_native(self, tmp_path):
@@ -509,7 +514,9 @@ class TestRows:
         def change(kept, event):
             kept.set(event.stream, value=Decimal("1.239"))
 
-        with pytest.raises(errors.ProjectionError, match=r"1\.239 has more decimal places"):
+        with pytest.raises(
+            errors.ProjectionError, match=r"1\.239.*Decimal\(precision=38, scale=2\)"
+        ):
             self.replayed(tmp_path / "a.db", change, value=pl.Decimal(38, 2))
 
     @pytest.mark.parametrize(
@@ -580,7 +587,7 @@ class TestRows:
         deep = b'{"items":' + b"[" * 900 + b"]" * 900 + b"}"
         trial = run(tmp_path / "a.db", [one(SET), Row(2, "a", 2, SET, deep)])
         assert trial.failures["position"].to_list() == [2]
-        assert "RecursionError" in trial.failures["error"][0]
+        assert "nested deeper" in trial.failures["error"][0]
 
     def test_number_beyond_all_floats_reaches_the_handler(self, tmp_path):
         """A payload with a number that does not fit 64 bits is given to the handler."""

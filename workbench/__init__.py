@@ -1,28 +1,40 @@
 """A laboratory for event streams: browse history, replay it, compare versions.
 
 `open_history` opens a store of events for reading only; a `History` answers with
-Polars frames; `replay` runs a `Projection` over it and remembers every change.
+Polars frames; `replay` runs a `Projection` over it and remembers every change;
+`compare` says where two such trials differ, since which event, and why. In a notebook,
+`%load_ext workbench` makes the cell magic `%%trial` known.
 """
 
+from workbench.comparing.comparison import Comparison, compare, propose_correction
+from workbench.edits import Edit, NewEvent
 from workbench.errors import WorkbenchError
 from workbench.event import Event
+from workbench.extension import load_ipython_extension
 from workbench.history import History
 from workbench.opening import open_history
-from workbench.projection import Projection, handles
+from workbench.projections.declared import Projection, handles
+from workbench.projections.rows import table
 from workbench.reading import Progress
-from workbench.replay import replay
-from workbench.rows import table
-from workbench.trial import Trial
+from workbench.replay import load_trial, replay
+from workbench.trials.trial import Trial
 
 __all__ = [
+    "Comparison",
+    "Edit",
     "Event",
     "History",
+    "NewEvent",
     "Progress",
     "Projection",
     "Trial",
     "WorkbenchError",
+    "compare",
     "handles",
+    "load_ipython_extension",
+    "load_trial",
     "open_history",
+    "propose_correction",
     "replay",
     "table",
 ]

@@ -33,7 +33,7 @@ def short_name(type_: str) -> str:
 
 
 SHORT_NAME = pl.col("type").str.extract(r"([^:]*)$")
-AGGREGATE = SHORT_NAME.str.extract(r"^(.+)\.[^.]*$")
+AGGREGATE = SHORT_NAME.str.extract(r"(?s)^(.+)\.[^.]*$")
 
 
 def types(events: pl.LazyFrame) -> pl.DataFrame:

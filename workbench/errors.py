@@ -17,11 +17,21 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownStreamError (LookupError)         no such stream
     ├── UnknownPositionError (LookupError)       no event with that number
     ├── UnknownTableError (LookupError)          the trial has no such table
+    ├── UnknownClassError (LookupError)          a stored type without a class that may be used
     ├── RangeError (ValueError)                  a range that ends before it begins
+    ├── EditError (ValueError)                   an edit that cannot be made
     ├── WrongKeyError (ValueError)               the cipher key does not fit
     ├── CodecError (ValueError)                  a cipher or compressor cannot be used
-    ├── ProjectionError (TypeError)              a projection that cannot be run
-    ├── HandlerError (RuntimeError)              a handler raised during a replay
+    ├── ReplayError (RuntimeError)               a replay that ended early
+    │   ├── ProjectionError (TypeError)          a projection that cannot be run
+    │   └── HandlerError                         a handler raised during a replay
+    ├── NoChangeLogError (LookupError)           a table whose changes nobody recorded
+    ├── UnknownRowError (LookupError)            a row that never was in the table
+    ├── TrialError (ValueError)                  a trial that cannot go on, or be loaded
+    ├── ComparisonError (ValueError)             two trials that cannot be compared
+    │   └── MinimalError                         a difference that no few events show
+    ├── UnknownCauseError (LookupError)          a cause that the comparison does not have
+    ├── RevisionError (LookupError)              code that a git revision does not have
     ├── ExportError (OSError)                    a file that cannot be written
     └── MissingExtraError (ImportError)          an optional package is not installed
 """
@@ -33,6 +43,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from workbench.trials.trial import Trial
 
 MOST_ALTERNATIVES = 5
 
@@ -81,8 +93,16 @@ class UnknownTableError(WorkbenchError, LookupError):
     """A table that the projection does not declare."""
 
 
+class UnknownClassError(WorkbenchError, LookupError):
+    """A stored type whose class is not in the modules that the user named."""
+
+
 class RangeError(WorkbenchError, ValueError):
     """A range that ends before it begins, or whose ends are of the wrong kind."""
+
+
+class EditError(WorkbenchError, ValueError):
+    """An edit of a history that cannot be made: it names no event, or writes no payload."""
 
 
 class WrongKeyError(WorkbenchError, ValueError):
@@ -93,12 +113,46 @@ class CodecError(WorkbenchError, ValueError):
     """A cipher or compressor that was named but cannot be used."""
 
 
-class ProjectionError(WorkbenchError, TypeError):
+class ReplayError(WorkbenchError, RuntimeError):
+    """A replay that ended early; `trial` is what it had come to, if it had begun."""
+
+    trial: Trial | None = None
+
+
+class ProjectionError(ReplayError, TypeError):
     """A projection that cannot be run: no handlers, or tables declared wrongly."""
 
 
-class HandlerError(WorkbenchError, RuntimeError):
+class HandlerError(ReplayError):
     """A handler of a projection raised; the cause is chained."""
+
+
+class NoChangeLogError(WorkbenchError, LookupError):
+    """A table whose changes nobody recorded, as that of a Polars function."""
+
+
+class UnknownRowError(WorkbenchError, LookupError):
+    """A key, or a column, that a trial's table never had."""
+
+
+class TrialError(WorkbenchError, ValueError):
+    """A trial that cannot go on, be run again, be saved, or be loaded."""
+
+
+class ComparisonError(WorkbenchError, ValueError):
+    """Two trials that cannot be compared: no tables in common, or tables of other keys."""
+
+
+class MinimalError(ComparisonError):
+    """A difference that cannot be shown with few events, or written as a test."""
+
+
+class UnknownCauseError(WorkbenchError, LookupError):
+    """A cause that a comparison does not have."""
+
+
+class RevisionError(WorkbenchError, LookupError):
+    """Code that cannot be had from a git revision: no repository, revision, module or name."""
 
 
 class ExportError(WorkbenchError, OSError):

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import polars as pl
+
+from workbench.payload.decode import after_time
+from workbench.payload.native import fields_of_all
+from workbench.scanning import ENVELOPE
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterator
+
+NEEDED = (*ENVELOPE, "data", "problem")
+"""The columns of the event table that `events_of` takes."""
+_AT_ONCE = 1024  # events whose fields are Python objects at the same time
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Event(NamedTuple):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event as a handler gets it.
 
     `data` has the fields that are stored, in native Python types: the library's
@@ -23,3 +36,28 @@ class Event(NamedTuple):
     schema_version: int | None
     time: datetime | None
     data: dict[str, Any]
+
+    def replace(self, **changes: Any) -> Event:  # noqa: ANN401, a field of any kind
+        """Return the same event with other values for the named fields."""
+        return msgspec.structs.replace(self, **changes)
+
+
+def events_of(frame: pl.DataFrame) -> Iterator[list[Event]]:
+    """Yield the rows of a frame as events, a list at a time.
+
+    The data of an event that cannot be decoded is `workbench.payload.native.NoFields`.
+
+    Parameters
+    ----------
+    frame
+        The columns of the event table that are named in `NEEDED`.
+    """
+    rest = after_time(frame["data"])
+    texts = frame["data"] if rest is None else pl.select("{" + rest).to_series()
+    for first in range(0, frame.height, _AT_ONCE):
+        part = frame[first : first + _AT_ONCE]
+        since = part["time"].to_numpy().astype("timedelta64[us]").tolist()
+        columns = [part[name].to_list() for name in ENVELOPE[:-1]]
+        columns.append([None if passed is None else _EPOCH + passed for passed in since])
+        columns.append(fields_of_all(texts[first : first + _AT_ONCE], part["problem"]))
+        yield list(map(Event, *columns))

@@ -26,19 +26,21 @@ from workbench.scanning import ENVELOPE_SCHEMA, Reading
 from workbench.sources import Selection, Source
 from workbench.tables import EVENTS
 from workbench.type_names import TypeNames, full_type
+from workbench.what_if import Editable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Generator
     from datetime import date
     from uuid import UUID
 
+    from workbench.edits import Edit
     from workbench.reading import Progress
 
 MOST_NEAR_STREAMS = 10_000
 
 
 @dataclass(frozen=True)
-class History:
+class History(Editable):
     """An immutable, lazy selection of one source's events, in order of position.
 
     Made by `open_history`. `len(history)` counts the events.
@@ -59,6 +61,8 @@ class History:
     """Only events of this time or later, if set."""
     last_time: datetime | None = None
     """Only events of this time or earlier, if set."""
+    edits: tuple[Edit, ...] = ()
+    """The edits that were made to it, in order; see `edit`."""
     on_progress: Callable[[Progress], None] | None = field(default=None, repr=False, compare=False)
     _types: TypeNames = field(default_factory=TypeNames, repr=False, compare=False)
 
@@ -98,10 +102,13 @@ class History:
 
     def __repr__(self) -> str:
         """One line, without reading anything."""
-        narrowed = f", {self._narrowed()}" if self._narrowed() else ""
-        return f"<History {self.name!r}: {self.source.kind}{narrowed}>"
+        made = f", edited by {', '.join(repr(e.name) for e in self.edits)}" if self.edits else ""
+        narrowed = f", {self.narrowed}" if self.narrowed else ""
+        return f"<History {self.name!r}: {self.source.kind}{made}{narrowed}>"
 
-    def _narrowed(self) -> str:
+    @property
+    def narrowed(self) -> str:
+        """What the history is narrowed to, in words; empty if to nothing."""
         return in_words(self.selection, self.first_time, self.last_time)
 
     def _repr_html_(self) -> str:
@@ -112,7 +119,8 @@ class History:
                 "application": self.application or "not said by the source",
                 "events": f"{len(self):,}",
                 "last position": f"{self.head or 0:,}",
-                "narrowed to": self._narrowed() or "nothing: the whole history",
+                "narrowed to": self.narrowed or "nothing: the whole history",
+                **{f"edited by {edit.name}": edit.does for edit in self.edits},
             },
         )
 
@@ -211,6 +219,9 @@ class History:
         """Return the same history, which reports to `on_progress` while it is read."""
         return replace(self, on_progress=on_progress)
 
+    def _of(self, source: Source, edits: tuple[Edit, ...]) -> History:
+        return replace(self, source=source, edits=edits, _types=TypeNames())
+
     # Names of types
 
     def type_names(self) -> frozenset[str]:
@@ -292,7 +303,9 @@ class History:
         """
         return self._reading.typed()
 
-    def batches(self, columns: Collection[str] = EVENTS.names) -> Iterator[pl.DataFrame]:
+    def batches(
+        self, columns: Collection[str] = EVENTS.names
+    ) -> Generator[pl.DataFrame, None, None]:
         """Yield the events a frame at a time, in order, so that memory stays small.
 
         Parameters

@@ -118,7 +118,7 @@ def _called(column: str, function: Any, literals: list[Any]) -> Selection:  # no
 
 def _value(literal: Any) -> Any:  # noqa: ANN401, any literal
     match literal:
-        case {"Literal": {"Scalar": {"List": encoded}}}:
+        case {"Literal": {"Scalar": {"List": encoded}} | {"Series": encoded}}:
             return _list(encoded)
         case {"Literal": {"Scalar": {"Int64": value}} | {"Scalar": {"Int32": value}}}:
             return value

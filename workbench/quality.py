@@ -318,7 +318,8 @@ def _log_backwards(timed: pl.DataFrame) -> pl.DataFrame:
 
 def _rare_types(frame: pl.DataFrame) -> pl.DataFrame:
     alone = frame.filter(pl.len().over("type") == 1)
-    return _rows(alone, "rare_type", pl.format("{} occurs once", pl.col("type").cast(pl.String)))
+    type_ = pl.col("type").cast(pl.String).fill_null("no type")
+    return _rows(alone, "rare_type", pl.format("{} occurs once", type_))
 
 
 def _snapshots(frame: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:

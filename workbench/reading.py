@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from workbench.sources import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from concurrent.futures import Future
 
     import polars as pl
@@ -34,6 +34,8 @@ class Progress:
     done: int
     total: int
     elapsed_s: float
+    events: int | None = None
+    """Events that were replayed, None where nothing is."""
 
     @property
     def left_s(self) -> float:
@@ -47,7 +49,7 @@ def read_parts(
     columns: set[str],
     use: Callable[[pl.DataFrame], T],
     on_progress: Callable[[Progress], None] | None = None,
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield `use` of each part of a source, in order of position.
 
     Parts are read and used in threads, as many at once as the machine has processors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,10 +13,11 @@ from workbench.payload.typed import Piece, TypedReader, joined
 from workbench.pushdown import selection_of
 from workbench.reading import THREADS, read_parts
 from workbench.sources import Selection
+from workbench.sources.memory import MemorySource
 from workbench.tables import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Generator, Iterator
     from datetime import datetime
 
     from workbench.payload.codec import Codec
@@ -30,14 +31,18 @@ ENVELOPE_SCHEMA = pl.Schema([(name, EVENTS.schema[name]) for name in ENVELOPE])
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is read of a source, and how its payloads are encoded."""
+    """What is read of a source, and how its payloads are encoded.
+
+    `schema` is what the rows have: a source that is decoded may know more columns.
+    """
 
     source: Source
     codec: Codec
     selection: Selection
-    first_time: datetime | None
-    last_time: datetime | None
-    on_progress: Callable[[Progress], None] | None
+    first_time: datetime | None = None
+    last_time: datetime | None = None
+    on_progress: Callable[[Progress], None] | None = None
+    schema: pl.Schema = field(default_factory=lambda: EVENTS.schema)
 
     @property
     def is_timed(self) -> bool:
@@ -46,36 +51,45 @@ class Reading:
 
     def frames(
         self, columns: Collection[str], narrowed: Selection | None = None
-    ) -> Iterator[pl.DataFrame]:
+    ) -> Generator[pl.DataFrame, None, None]:
         """Yield columns of `workbench.tables.EVENTS`, a frame a part, in order of position."""
-        needed = {*columns, "time"} if self.is_timed else columns
         return read_parts(
             self.source,
             self.selection if narrowed is None else self.selection.meet(narrowed),
-            raw_columns(needed),
+            self._asked(columns),
             lambda raw: self._decoded(raw, columns),
             self.on_progress,
         )
+
+    def _asked(self, columns: Collection[str]) -> set[str]:
+        """Return what the source is asked for, to have these columns of the event table."""
+        needed = {*columns, "time"} if self.is_timed else set(columns)
+        return needed if self.source.capabilities.decoded else raw_columns(needed)
 
     def _decoded(
         self, raw: pl.DataFrame, columns: Collection[str], *, checks: bool = True
     ) -> pl.DataFrame:
         """Return the event table for raw rows, of the times that are selected."""
-        needed = {*columns, "time"} if self.is_timed else columns
-        first = self.source.first_schema_version
-        frame = decode(raw, needed, self.codec, first, checks=checks)
-        if self.first_time is not None:
-            frame = frame.filter(pl.col("time") >= self.first_time)
-        if self.last_time is not None:
-            frame = frame.filter(pl.col("time") <= self.last_time)
-        return frame.select(name for name in EVENTS.names if name in columns)
+        frame = raw
+        if not self.source.capabilities.decoded:
+            needed = {*columns, "time"} if self.is_timed else columns
+            first = self.source.first_schema_version
+            frame = decode(raw, needed, self.codec, first, checks=checks)
+        return frame.filter(*self._in_time()).select(n for n in self.schema if n in columns)
+
+    def _in_time(self) -> list[pl.Expr]:
+        """Return the conditions on the times that are selected."""
+        first = [] if self.first_time is None else [pl.col("time") >= self.first_time]
+        return first if self.last_time is None else [*first, pl.col("time") <= self.last_time]
 
     def lazy(self) -> pl.LazyFrame:
-        """Return the event table as a LazyFrame, through a Polars IO plugin."""
+        """Return the event table as a LazyFrame: of a frame in memory, or an IO plugin."""
         from polars.io.plugins import register_io_source
 
+        if isinstance(self.source, MemorySource) and self.on_progress is None:
+            return self.source.lazy(self.selection).filter(*self._in_time())
         return register_io_source(
-            self._io_source, schema=EVENTS.schema, validate_schema=False, is_pure=False
+            self._io_source, schema=self.schema, validate_schema=False, is_pure=False
         )
 
     def _io_source(
@@ -85,7 +99,7 @@ class Reading:
         n_rows: int | None,
         _batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
-        wanted = list(EVENTS.names) if with_columns is None else with_columns
+        wanted = list(self.schema) if with_columns is None else with_columns
         needed = {*wanted, *(predicate.meta.root_names() if predicate is not None else ())}
         narrowed = Selection()
         if n_rows is None:
@@ -112,8 +126,8 @@ class Reading:
                 self._decoded(raw, columns, checks=False), lambda: self._decoded(raw, columns)
             )
 
-        needed = raw_columns(columns)
-        for pieces in read_parts(self.source, self.selection, needed, parsed, self.on_progress):
+        asked = self._asked(columns)
+        for pieces in read_parts(self.source, self.selection, asked, parsed, self.on_progress):
             for piece in pieces:
                 found.setdefault(piece.type, []).append(piece)
         with ThreadPoolExecutor(THREADS) as pool:

@@ -184,7 +184,9 @@ CHANGES = Table(
         Column("partition", pl.Int32, "that event's partition"),
         Column("time", TIME, "that event's time"),
         Column("stream", pl.String, "that event's stream"),
+        Column("version", pl.Int64, "that event's version in its stream"),
         Column("type", pl.String, "that event's type"),
+        Column("schema_version", pl.Int32, "that event's schema version"),
         Column("change", pl.String, "'insert', 'update' or 'delete'"),
     ),
     ("the order in which they were made",),
@@ -195,11 +197,196 @@ FAILURES = Table(
     "one event that a handler could not process",
     (
         Column("position", pl.Int64, "the event"),
+        Column("stream", pl.String, "its stream"),
+        Column("version", pl.Int64, "its version in its stream"),
         Column("type", pl.String, "its type"),
+        Column("schema_version", pl.Int32, "its schema version"),
+        Column("data", pl.String, "its payload as JSON, null where it cannot be decoded"),
         Column("handler", pl.String, "the handler's name"),
         Column("error", pl.String, "the error's class and message"),
     ),
     ("position",),
 )
 
-ALL = (EVENTS, TYPES, STREAMS, RATE, PROBLEMS, RECEIVERS, SNAPSHOTS, CHANGES, FAILURES)
+HANDLED = Table(
+    "handled",
+    "the events of one type and schema version that a trial gave to handlers",
+    (
+        Column("type", pl.String, "the event type"),
+        Column("schema_version", pl.Int32, "the schema version"),
+        Column("events", pl.Int64, "events"),
+    ),
+    ("type", "schema_version"),
+)
+
+COVERAGE = Table(
+    "coverage",
+    "one event type and schema version, or one handler that never ran",
+    (
+        Column("type", pl.String, "the event type; as the handler names it, where there is none"),
+        Column("schema_version", pl.Int32, "the schema version, null where there is none"),
+        Column("seen", pl.Int64, "events that the history has of it"),
+        Column("handled", pl.Int64, "those that a handler processed"),
+        Column("failed", pl.Int64, "those that a handler could not process"),
+        Column("ignored", pl.Int64, "those that no handler was given"),
+        Column("handler", pl.String, "the handler, null where there is none"),
+    ),
+    ("type", "schema_version"),
+)
+
+PROFILE = Table(
+    "profile",
+    "one handler",
+    (
+        Column("handler", pl.String, "the handler's name"),
+        Column("events", pl.Int64, "events that it was given"),
+        Column("seconds", pl.Float64, "the time that it took, in seconds"),
+        Column("mean_us", pl.Float64, "microseconds an event, null where it never ran"),
+    ),
+    ("seconds descending",),
+)
+
+IMPACT = Table(
+    "impact",
+    "one column of one row that an event changed",
+    (
+        Column("table", pl.String, "the trial's table"),
+        Column("change", pl.String, "'insert', 'update' or 'delete'"),
+        Column("key", pl.String, "the row's key as JSON, a list where it has several columns"),
+        Column("column", pl.String, "the value column"),
+        Column("before", pl.String, "its value before, as JSON"),
+        Column("after", pl.String, "its value after, as JSON"),
+    ),
+    ("the order in which they were made", "the order of the columns"),
+)
+
+EDITS = Table(
+    "edits",
+    "what one edit did to one event",
+    (
+        Column("edit", pl.String, "the edit's name"),
+        Column("kind", pl.String, "'drop', 'alter', 'move' or 'insert'"),
+        Column("position", pl.Int64, "the event; of an inserted one, the number that it has"),
+        Column("type", pl.String, "its type before the edit; of an inserted one, its type"),
+        Column("stream", pl.String, "its stream before the edit; of an inserted one, its stream"),
+        Column("what", pl.String, "what was done, in words"),
+    ),
+    ("the order of the edits", "kind: drop, alter, move, insert", "the order as given"),
+)
+
+COMPARED = Table(
+    "compared",
+    "one pair of tables of the two trials of a comparison",
+    (
+        Column("table", pl.String, "the table; `a -> b` where b has another name for it"),
+        Column("rows_a", pl.Int64, "rows that it has in a at the end, null where a lacks it"),
+        Column("rows_b", pl.Int64, "rows that it has in b at the end, null where b lacks it"),
+        Column("added", pl.Int64, "rows that are in b only"),
+        Column("removed", pl.Int64, "rows that are in a only"),
+        Column("changed", pl.Int64, "rows that are in both and differ in a common column"),
+        Column("healed", pl.Int64, "rows that differed for a while and are the same at the end"),
+        Column("first_position", pl.Int64, "the first event at which the two differ, else null"),
+    ),
+    ("the order of a's tables", "tables that only b has"),
+)
+
+ROWS = Table(
+    "rows",
+    "one row that differs between two trials at the end; the key columns, and `<value>_a` and "
+    "`<value>_b` for each value column that both have, stand after these",
+    (
+        Column("change", pl.String, "'added': in b only, 'removed': in a only, 'changed'"),
+        Column("columns", pl.List(pl.String), "the value columns that differ, if both have it"),
+    ),
+    ("the key columns",),
+)
+
+DIVERGENCES = Table(
+    "divergences",
+    "one cell, or row, that differs at any event between two trials; the key columns stand "
+    "after these",
+    (
+        Column("position", pl.Int64, "the first event at which it differs; null if not known"),
+        Column("partition", pl.Int32, "that event's partition"),
+        Column("time", TIME, "that event's time"),
+        Column("stream", pl.String, "that event's stream"),
+        Column("version", pl.Int64, "that event's version in its stream"),
+        Column("type", pl.String, "that event's type, as b has it if b changed the row there"),
+        Column("schema_version", pl.Int32, "that event's schema version"),
+        Column("by", pl.String, "which side changed the row there: 'a', 'b' or 'both'"),
+        Column("column", pl.String, "the value column; null where the row is on one side only"),
+        Column("direction", pl.String, "see `causes`; at the end, or where it began if it healed"),
+        Column("a_before", pl.String, "a's value before that event, as text; of a row, as JSON"),
+        Column("a_after", pl.String, "a's value after it"),
+        Column("b_before", pl.String, "b's value before it"),
+        Column("b_after", pl.String, "b's value after it"),
+        Column("healed_at", pl.Int64, "the event since which it is the same; null if it differs"),
+    ),
+    ("position", "the key columns", "the row, then columns in the table's order"),
+)
+
+CAUSES = Table(
+    "causes",
+    "the differences of one column that began with one type of event, in one direction",
+    (
+        Column("cause", pl.String, "a stable name for this row, for `accept`"),
+        Column("table", pl.String, "the table; `a -> b` where b has another name for it"),
+        Column("type", pl.String, "the type of the first event that differs; null if not known"),
+        Column("schema_version", pl.Int32, "that event's schema version"),
+        Column("column", pl.String, "the value column; null where rows are on one side only"),
+        Column(
+            "direction",
+            pl.String,
+            "of b against a: 'missing', 'extra', 'higher', 'lower', 'null', 'set', 'other', "
+            "'only in a', 'only in b', 'other dtype'",
+        ),
+        Column("count", pl.Int64, "rows"),
+        Column("first_position", pl.Int64, "the first event at which one of them began to differ"),
+        Column("last_position", pl.Int64, "the last event at which one of them began to differ"),
+        Column("examples", pl.List(pl.String), "the keys of the first of them, as JSON"),
+        Column("accepted", pl.String, "why it is intended, null where it is not"),
+    ),
+    ("count descending", "cause"),
+)
+
+CORRECTIONS = Table(
+    "corrections",
+    "one cell to be put right, so that a base becomes what an edited history makes of it",
+    (
+        Column("table", pl.String, "the table"),
+        Column("key", pl.String, "the row's key as JSON, a list where it has several columns"),
+        Column("action", pl.String, "'add' or 'remove' the row, or 'change' this cell"),
+        Column("column", pl.String, "the value column; null where the table has none"),
+        Column("value", pl.String, "what it is, as text; null for a row that is to be added"),
+        Column("should_be", pl.String, "what it should be; null for a row that is to be removed"),
+        Column("difference", pl.String, "`should_be` less `value`, for numbers: exact, as text"),
+        Column("position", pl.Int64, "the first event at which it differs; null if not known"),
+        Column("time", TIME, "that event's time"),
+        Column("stream", pl.String, "that event's stream"),
+        Column("type", pl.String, "that event's type"),
+        Column("schema_version", pl.Int32, "that event's schema version"),
+    ),
+    ("table", "position", "the key columns", "the table's columns"),
+)
+
+ALL = (
+    EVENTS,
+    TYPES,
+    STREAMS,
+    RATE,
+    PROBLEMS,
+    RECEIVERS,
+    SNAPSHOTS,
+    CHANGES,
+    FAILURES,
+    HANDLED,
+    COVERAGE,
+    PROFILE,
+    IMPACT,
+    EDITS,
+    COMPARED,
+    ROWS,
+    DIVERGENCES,
+    CAUSES,
+    CORRECTIONS,
+)

@@ -32,6 +32,11 @@ class TypeNames:
         return self.names
 
 
+def has_type(name: str, known: frozenset[str]) -> bool:
+    """Return whether `name` is a full or short name of one of the types `known`."""
+    return name in known or any(short_name(type_) == name for type_ in known)
+
+
 def full_type(name: str, known: frozenset[str], source: str) -> str:
     """Return the type of `known`, as stored, for a full or short name.
 

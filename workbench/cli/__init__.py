@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli import demo, extracts, health, listings, serve
+from workbench.cli import comparing, demo, extracts, health, listings, serve
 from workbench.cli.app import SETTINGS, Workbench
 from workbench.cli.envelope import version
 
@@ -31,8 +31,9 @@ def _show_version(context: click.Context, _option: click.Parameter, asked: bool)
       workbench open shop.db
       workbench export shop.db events.parquet
 
-    Exit codes: 0; 1 if problems were found and --check asked for them; 2 if the usage is
-    wrong or the target cannot be read. Targets are opened for reading only.
+    Exit codes: 0; 1 if problems were found and --check asked for them, or compare found
+    differences; 2 if the usage is wrong or the target cannot be read. Targets are opened for
+    reading only.
     """,
 )
 @click.option(
@@ -60,6 +61,7 @@ for command in (
     listings.rate,
     extracts.event,
     extracts.export,
+    comparing.compare,
     serve.serve,
 ):
     main.add_command(command)

@@ -1,8 +1,9 @@
 """How a command runs: it answers, the answer is printed, and every failure has an exit code.
 
-0: done. 1: problems were found, where `--check` asked for them. 2: a usage that is wrong, or
-a target that cannot be read. 130 and 141: the user interrupted, or whoever read the output
-went away. 70: a bug in the workbench, the only case that prints a traceback.
+0: done. 1: problems were found, where `--check` asked for them, or differences, by
+`compare`. 2: a usage that is wrong, or a target that cannot be read. 130 and 141: the user
+interrupted, or whoever read the output went away. 70: a bug in the workbench, the only
+case that prints a traceback.
 """
 
 from __future__ import annotations
@@ -177,7 +178,15 @@ def _print(call: Call, answer: Answer, place: Mapping[str, str]) -> None:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Print in here: where the reader goes away, the command ends without a word."""
+    """Print in here: where the reader goes away, the command ends without a word.
+
+    Raises
+    ------
+    click.exceptions.Exit
+        If the reader has gone away.
+    click.ClickException
+        If standard output cannot be written to.
+    """
     try:
         yield
         sys.stdout.flush()

@@ -12,8 +12,9 @@ import click
 from workbench.cli.app import Answer, writing
 from workbench.cli.options import NO_OPEN, PORT, Asked, command
 from workbench.cli.printing import Column, Screen
-from workbench.cli.progress import Bar
 from workbench.cli.views import Field, columns, minute, number
+from workbench.progress import Bar
+from workbench.samples.overcharges import Overcharges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,11 +180,11 @@ def _counted(found: pl.DataFrame) -> Step:
 
 
 def _replayed(trial: Trial) -> Step:
-    file = _short(Path(inspect.getfile(trial.projection)))
+    file = _short(Path(inspect.getfile(Overcharges)))
     rows, changes = trial.table("payments").height, trial.changes("payments").height
     failures = trial.failures
     data = {
-        "projection": trial.projection.__name__,
+        "projection": trial.name,
         "events": trial.events,
         "elapsed_s": trial.elapsed_s,
         "events_a_second": trial.rate,
@@ -191,7 +192,7 @@ def _replayed(trial: Trial) -> Step:
         "changes": changes,
         "failures": failures.to_dicts(),
     }
-    name, seconds = trial.projection.__name__, trial.elapsed_s
+    name, seconds = trial.name, trial.elapsed_s
     says = [
         f"Replayed a new read model over all of it: {name}, in {file}.",
         f"It handled {trial.events:,} events in {seconds:.2f} s, {trial.rate:,.0f} a second.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.app import SETTINGS, Answer, Call, give
-from workbench.cli.progress import Bar
+from workbench.progress import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -136,3 +136,17 @@ RATE = (
     Field("by", "by", is_needed=True),
     Field("count", "events", number, "number", is_needed=True),
 )
+
+CAUSES = (
+    Field("cause", "id", is_needed=True),
+    Field("count", "rows", number, "number", is_needed=True),
+    Field("table", "table", is_needed=True),
+    Field("column", "column", is_needed=True),
+    Field("direction", "is", is_needed=True),
+    Field("type", "since event", is_needed=True),
+    Field("schema_version", "schema", number, "number"),
+    Field("accepted", "accepted", text, "text"),
+    Field("first_position", "first position", number, "number"),
+    Field("last_position", "last position", number, "number"),
+    Field("examples", "rows such as", several, "text"),
+)

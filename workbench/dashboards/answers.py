@@ -73,7 +73,7 @@ class Answers:
         import pandas as pd  # noqa: F401, what the first table and the first plot would wait for
         import plotly.graph_objects as go  # noqa: F401
 
-        for ask in (self.facts, self.types, self.problems):
+        for ask in (self.facts, self.history.type_names, self.types, self.problems):
             self._readers.submit(ask)
 
     async def soon(self, ask: Callable[[], T]) -> T:

@@ -46,7 +46,7 @@ class Pager:
         self._previous = button("← Previous", self._to_previous)
         self._next = button("Next →", self._to_next)
         self._last = button("Last", self._to_last)
-        self._size = choice("Page size", {f"{n} a page": n for n in SIZES}, self._resize, width=104)
+        self._size = choice("Page size", {f"{n} a page": n for n in SIZES}, self._resize, width=124)
         options = {"width": 116, "sizing_mode": "fixed", "margin": 0, "align": "center"}
         self._jump = field(
             "Go to position", "Go to position", self._jump_to, css_classes=["wb-bare"], **options

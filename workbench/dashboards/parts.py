@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
+from bokeh.models import ImportedStyleSheet
+from panel.io.notebook import replace_inline_css
 
 from workbench.dashboards.markup import notice
 from workbench.dashboards.style import sheets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from bokeh.document import Document
 
     Act = Callable[[Any], Awaitable[None]]
     """What a click or a change of value does; it is given Panel's event."""
@@ -38,7 +42,22 @@ def _boxed(look: str, options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def text(html: str = "", **options: Any) -> pn.pane.HTML:  # noqa: ANN401, Panel's options
+class Text(pn.pane.HTML):
+    """HTML that asks for no sheets from Panel's own site when it changes in a notebook."""
+
+    priority = 0  # Panel must not choose it by itself for what looks like HTML
+
+    def _get_properties(self, doc: Document | None) -> dict[str, Any]:
+        properties: dict[str, Any] = super()._get_properties(doc)
+        if pn.config.inline:
+            properties["stylesheets"] = [
+                replace_inline_css(sheet) if isinstance(sheet, ImportedStyleSheet) else sheet
+                for sheet in properties["stylesheets"]
+            ]
+        return properties
+
+
+def text(html: str = "", **options: Any) -> Text:  # noqa: ANN401, Panel's options
     """Return a place for HTML, in which what comes from a store has to be escaped."""
     chosen = {
         "sizing_mode": "stretch_width",
@@ -47,7 +66,7 @@ def text(html: str = "", **options: Any) -> pn.pane.HTML:  # noqa: ANN401, Panel
         "stylesheets": sheets("text", "payload"),
         **options,
     }
-    return pn.pane.HTML(html, **chosen)  # type: ignore[no-untyped-call]
+    return Text(html, **chosen)  # type: ignore[no-untyped-call]
 
 
 def button(name: str, act: Act, *, look: str = "", **options: Any) -> pn.widgets.Button:  # noqa: ANN401

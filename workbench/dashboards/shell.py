@@ -92,10 +92,15 @@ class Workbench(pn.viewable.Viewer):
         except Exception as error:  # noqa: BLE001, the last stop before a page that says nothing
             is_expected = isinstance(error, (WorkbenchError, OSError))
             _LOG.warning("%s: %s", query_of(place), error, exc_info=None if is_expected else error)
-            self._failed.object = failure(error)
-            self._failed.visible = self._retry.visible = True
-            return
-        self._failed.visible = self._retry.visible = False
+            self._say(place, failure(error))
+        else:
+            self._say(place, "")
+
+    def _say(self, place: Place, failed: str) -> None:
+        """Show that a place could not be shown, unless another one is shown by now."""
+        if place is self._place:
+            self._failed.object = failed
+            self._failed.visible = self._retry.visible = bool(failed)
 
     def _page(self, place: Place) -> Overview | Log:
         name = place.history or ""

@@ -39,6 +39,20 @@ _WRAPPED_TIME = re.compile(
 _NAMED_METADATA = ("correlation_id", "causation_id")
 
 
+def after_time(texts: pl.Series) -> pl.Series | None:
+    """Return what comes after the time and its comma, if every text begins with a time.
+
+    That is what is left to parse of most events: the time is known already, and is the
+    longest value of them.
+    """
+    states = texts.cast(pl.Binary)
+    after = states.bin.slice(TIME_ENDS - len(TIME_CLOSES), len(TIME_CLOSES) + 1)
+    fits = states.bin.starts_with(TIME_OPENS) & after.bin.starts_with(TIME_CLOSES + b",")
+    if not fits.all(ignore_nulls=False):
+        return None
+    return states.bin.slice(TIME_ENDS + 1).cast(pl.String)
+
+
 def raw_columns(columns: Collection[str]) -> set[str]:
     """Return the raw columns that are needed for `columns` of the event table."""
     needed = {c for c in columns if c not in FROM_STATE}

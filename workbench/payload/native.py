@@ -14,6 +14,8 @@ from workbench.payload.typed import ENVELOPE, NOT_AN_OBJECT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import polars as pl
+
 _decode = msgspec.json.Decoder().decode
 
 
@@ -28,16 +30,109 @@ def fields_of(text: str) -> dict[str, Any]:
     >>> fields_of('{"amount":{"_type_":"decimal_str","_data_":"9.50"},"class_version":2}')
     {'amount': Decimal('9.50')}
     """
+    return _fields(text)
+
+
+class NoFields(dict[str, Any]):
+    """The fields of a payload that cannot be read: none, and the reason."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+def fields_of_all(texts: pl.Series, problems: pl.Series) -> list[dict[str, Any]]:
+    """Return the fields of each payload as `fields_of` does; `NoFields` for one that has none.
+
+    Parameters
+    ----------
+    texts
+        JSON, null where it cannot be decoded.
+    problems
+        Why it cannot.
+    """
+    if not texts.null_count():
+        try:
+            return _all_simple(texts)
+        except (ValueError, OverflowError, InvalidOperation, RecursionError):
+            pass  # something that is rare, and read one by one
+        try:
+            return [_fields(text) for text in texts.to_list()]
+        except RecursionError:
+            pass
+    return [_fields_or_reason(*pair) for pair in zip(texts, problems, strict=True)]
+
+
+def _fields_or_reason(text: str | None, problem: str | None) -> dict[str, Any]:
+    if text is None:
+        return NoFields(problem or "no payload")
+    try:
+        return _fields(text)
+    except RecursionError:
+        return NoFields("nested deeper than Python can follow")
+
+
+class _Time(msgspec.Struct, tag_field="_type_", tag="datetime_iso", forbid_unknown_fields=True):
+    text: str = msgspec.field(name="_data_")
+
+
+class _Decimal(msgspec.Struct, tag_field="_type_", tag="decimal_str", forbid_unknown_fields=True):
+    text: str = msgspec.field(name="_data_")
+
+
+class _UUID(msgspec.Struct, tag_field="_type_", tag="uuid_hex", forbid_unknown_fields=True):
+    text: str = msgspec.field(name="_data_")
+
+
+_decode_lines = msgspec.json.Decoder(
+    dict[str, _Time | _Decimal | _UUID | str | int | float | bool | list[Any] | None]
+).decode_lines
+
+
+def _all_simple(texts: pl.Series) -> list[dict[str, Any]]:
+    """Return the fields of payloads whose objects are all wrappers, which most are.
+
+    Raises
+    ------
+    ValueError, OverflowError, InvalidOperation, RecursionError
+        If there is another one.
+    """
+    found: list[dict[str, Any]] = _decode_lines(texts.str.join("\n")[0])
+    if len(found) != texts.len():
+        msg = "a text has several lines"
+        raise ValueError(msg)
+    value: Any
+    for fields in found:
+        fields.pop("timestamp", None)
+        fields.pop("class_version", None)
+        for name, value in fields.items():
+            kind = value.__class__
+            if kind is str or kind is int:
+                continue
+            if kind is _Decimal:
+                fields[name] = Decimal(value.text)
+            elif kind is _Time:
+                fields[name] = _time(value.text)
+            elif kind is _UUID:
+                fields[name] = value.text
+            elif kind is list:
+                fields[name] = native(value)
+    return found
+
+
+def _fields(text: str) -> dict[str, Any]:
     try:
         value = _decode(text)
     except msgspec.DecodeError:  # numbers beyond what fits 64 bits
         value = json.loads(text)
-    if type(value) is not dict:
+    if value.__class__ is not dict:
         return {NOT_AN_OBJECT: native(value)}
     for name in ENVELOPE:
         value.pop(name, None)
     for name, inner in value.items():
-        if type(inner) is dict or type(inner) is list:
+        if inner.__class__ is dict or inner.__class__ is list:
             value[name] = native(inner)
     return value
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from workbench.payload.decode import TIME_CLOSES, TIME_ENDS, TIME_OPENS
+from workbench.payload.decode import after_time
 from workbench.payload.wrapped import FAILURES, native_column
 from workbench.tables import EVENTS
 
@@ -74,7 +74,7 @@ class TypedReader:
         if schema is None or not rows.are_objects:
             return None
         lines = rows.lines()
-        if not is_checked and _has_floats(schema) and any(word in lines for word in _NOT_JSON):
+        if not is_checked and _has_floats(schema) and any(_has(lines, w) for w in _NOT_JSON):
             return None
         fields = _parsed_as(lines, schema, rows.texts.len())
         return None if fields is None else rows.piece(fields)
@@ -86,7 +86,8 @@ class TypedReader:
         if not rows.are_objects or any(map(_is_deep, rows.texts.drop_nulls())):
             return rows.piece(_one_by_one(rows.texts))
         try:
-            fields = pl.read_ndjson(BytesIO(rows.lines()), infer_schema_length=None)
+            lines = BytesIO(rows.lines()[0].encode())
+            fields = pl.read_ndjson(lines, infer_schema_length=None)
         except FAILURES:
             return rows.piece(_one_by_one(rows.texts))
         if not fields.columns:
@@ -100,7 +101,11 @@ class TypedReader:
 
 
 # What Arrow's reader takes for floats.
-_NOT_JSON = (b"NaN", b"Inf", b"inf")
+_NOT_JSON = ("NaN", "Inf", "inf")
+
+
+def _has(text: pl.Series, part: str) -> bool:
+    return bool(text.str.contains(part, literal=True)[0])
 
 
 def _has_floats(schema: pa.Schema) -> bool:
@@ -126,21 +131,23 @@ class _Rows(NamedTuple):
         """Whether every text is a JSON object, or none is there."""
         return self.is_sliced or self.texts.str.starts_with("{").all()
 
-    def lines(self) -> bytes:
-        """Return the texts as lines of JSON."""
-        payloads = self.frame[_LINE].to_list()
-        lines = b"{" + b"\n{".join(payloads) if self.is_sliced else b"\n".join(payloads)
-        if lines.count(b"\n") == len(payloads) - 1 and b"\r" not in lines:
-            return lines
+    def lines(self) -> pl.Series:
+        """Return the texts as lines of JSON, in a series of one; the first may be empty."""
+        lines = self.frame[_LINE]
+        if self.is_sliced:
+            lines = pl.concat([_NOTHING, lines])
+        text = lines.str.join("\n{" if self.is_sliced else "\n")
+        if not _has(text, "\r") and text.str.count_matches("\n", literal=True)[0] < lines.len():
+            return text
         # Line ends between tokens: inside a string they would not be JSON.
-        flat = self.texts.fill_null("{}").str.replace_all(r"[\r\n]", " ")
-        return "\n".join(flat.to_list()).encode()
+        return self.texts.fill_null("{}").str.replace_all(r"[\r\n]", " ").str.join("\n")
 
     def piece(self, fields: pl.DataFrame) -> Piece:
         return Piece(self.type, self.frame.drop("data", _LINE), self.texts, fields)
 
 
 _LINE = "\x00line"
+_NOTHING = pl.Series(_LINE, [""])
 
 
 def _by_type(frame: pl.DataFrame) -> list[_Rows]:
@@ -149,12 +156,9 @@ def _by_type(frame: pl.DataFrame) -> list[_Rows]:
     Where all texts begin with a time and go on with a field, they are parsed from
     there: the time is known already, and is the longest value of most events.
     """
-    states = frame["data"].fill_null("{}").cast(pl.Binary)
-    after = states.bin.slice(TIME_ENDS - len(TIME_CLOSES), len(TIME_CLOSES) + 1)
-    sliced = bool(
-        (states.bin.starts_with(TIME_OPENS) & after.bin.starts_with(TIME_CLOSES + b",")).all()
-    )
-    line = states.bin.slice(TIME_ENDS + 1) if sliced else states
+    rest = after_time(frame["data"])
+    sliced = rest is not None
+    line = frame["data"].fill_null("{}") if rest is None else rest
     found = frame.with_columns(line.alias(_LINE))
     return [_Rows(rows, sliced) for _, rows in found.group_by("type", maintain_order=True)]
 
@@ -214,14 +218,15 @@ def _agree(one: pl.DataType, other: pl.DataType) -> bool:
     return one.is_numeric() and other.is_numeric()
 
 
-def _parsed_as(lines: bytes, schema: pa.Schema, height: int) -> pl.DataFrame | None:
+def _parsed_as(lines: pl.Series, schema: pa.Schema, height: int) -> pl.DataFrame | None:
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
+    text = lines.alias("lines").to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2]
     try:
         parsed = arrow_json.read_json(
-            pa.BufferReader(lines),
-            read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
+            pa.BufferReader(text),
+            read_options=arrow_json.ReadOptions(use_threads=False, block_size=text.size + 1),
             parse_options=arrow_json.ParseOptions(
                 explicit_schema=schema, unexpected_field_behavior="error"
             ),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workbench.projection import Projection, handles
-from workbench.rows import table
+from workbench.projections.declared import Projection, handles
+from workbench.projections.rows import table
 
 if TYPE_CHECKING:
     from workbench.event import Event

@@ -61,7 +61,8 @@ class Capabilities:
     `total_order`: one number orders all events. `time_index`: a start time is
     found without reading. `live`: new events are announced. `receivers`: it
     knows who follows it. `own_numbers`: its positions are counted for it alone,
-    so that a missing number is a hole.
+    so that a missing number is a hole. `decoded`: its parts are rows of the event
+    table already, so that nothing is left to decode.
     """
 
     total_order: bool
@@ -69,6 +70,7 @@ class Capabilities:
     live: bool
     receivers: bool
     own_numbers: bool
+    decoded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,8 @@ class Source(Protocol):
     ) -> AbstractContextManager[Iterator[Part]]:
         """The selected raw rows: `columns` of `RAW_SCHEMA`, parts in order of position.
 
-        Parts may be called in any thread, while the context is open.
+        A source that is `decoded` takes columns of `workbench.tables.EVENTS` instead, and
+        hands out such rows. Parts may be called in any thread, while the context is open.
         """
 
     def stream_forms(self, stream: object) -> frozenset[str]:

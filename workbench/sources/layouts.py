@@ -99,10 +99,12 @@ def _layout(table: StoredTable, tables: Mapping[str, StoredTable]) -> Layout | N
     columns = set(table.columns)
     if not table.has_rowid or "uid" in columns or table.name.endswith("snapshots"):
         return None
-    if {"id", "application_name"} <= columns:
-        return _django(table, tables)
     if "id" in columns:
-        return _sqlalchemy(table, tables)
+        if "INT" not in table.columns["id"].upper():
+            return None  # positions are numbers
+        return (
+            _django(table, tables) if "application_name" in columns else _sqlalchemy(table, tables)
+        )
     if columns == EVENT_COLUMNS:
         return _native(table, tables, "eventsourcing 9, SQLite")
     if columns == EVENT_COLUMNS | {"event_id", "metadata"}:
@@ -131,14 +133,18 @@ def _native(table: StoredTable, tables: Mapping[str, StoredTable], kind: str) ->
     if tracking is not None and "notification_id" in tracking.columns:
         followed = "context_name" if "context_name" in tracking.columns else "application_name"
         found = (Tracking("tracking", "'tracking'", followed),)
-    snapshots = "stored_snapshots" if "stored_snapshots" in tables else None
+    snapshots = _snapshots("stored_snapshots", tables)
     return Layout(kind, table.name, "rowid", snapshots=snapshots, tracking=found)
+
+
+def _snapshots(name: str, tables: Mapping[str, StoredTable]) -> str | None:
+    found = tables.get(name)
+    return name if found is not None and set(found.columns) >= EVENT_COLUMNS else None
 
 
 def _sqlalchemy(table: StoredTable, tables: Mapping[str, StoredTable]) -> Layout:
     prefix = table.name.removesuffix("events").removesuffix("_")
     nameless = prefix == "stored"
-    snapshots = f"{prefix}_snapshots"
     tracking = tuple(
         Tracking(name, text(name.removesuffix("_tracking")), "application_name")
         for name, found in tables.items()
@@ -151,7 +157,7 @@ def _sqlalchemy(table: StoredTable, tables: Mapping[str, StoredTable]) -> Layout
         "id",
         application=None if nameless else prefix,
         id_is_blob="BINARY" in table.columns["originator_id"].upper(),
-        snapshots=snapshots if snapshots in tables else None,
+        snapshots=_snapshots(f"{prefix}_snapshots", tables),
         tracking=tracking,
         names_follower=not nameless,
     )
@@ -169,7 +175,7 @@ def _django(table: StoredTable, tables: Mapping[str, StoredTable]) -> Layout:
         table.name,
         "id",
         application_column="application_name",
-        snapshots="snapshots" if "snapshots" in tables else None,
+        snapshots=_snapshots("snapshots", tables),
         tracking=found,
         names_follower=True,
     )

@@ -199,14 +199,21 @@ class SQLiteFile:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turn the database's errors into the project's own."""
+        """Turn the database's errors into the project's own.
+
+        Raises
+        ------
+        StoreNotFoundError, StoreUnreadableError, StoreLockedError
+            For an error of the database, or of the file.
+        """
         from adbc_driver_manager import Error as ADBCError
 
         try:
             yield
         except WorkbenchError:
             raise
-        except (sqlite3.Error, ADBCError) as error:
+        except (sqlite3.Error, ADBCError, UnicodeDecodeError) as error:
+            # What a database says may quote what is stored, and that need not be UTF-8.
             raise self.error(str(error)) from error
         except OSError as error:
             # While rows come in, the driver's errors are of this kind, without a number.

@@ -9,20 +9,21 @@ A projection is a class with declared tables and handlers for event types::
         def placed(self, event):
             self.orders.set(event.stream, status="placed")
 
-A handler gets one event, and sets, updates or deletes rows of the tables.
+A handler gets one event, and sets, updates or deletes rows of the tables. What has no
+need of a class is written as functions: `Projection.of`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from workbench.errors import ProjectionError
-from workbench.rows import Rows, TableDeclaration
+from workbench.projections.functions import OF_HANDLER, projection_of
+from workbench.projections.rows import Rows, TableDeclaration
 
 Handler = TypeVar("Handler", bound=Callable[..., None])
-_HANDLES = "_workbench_handles"
-_OWN_NAMES = {"rows", "declared", "handlers"}
+_OWN_NAMES = {"rows", "of", "declared", "handlers"}
 
 
 def handles(*types: str) -> Callable[[Handler], Handler]:
@@ -44,7 +45,7 @@ def handles(*types: str) -> Callable[[Handler], Handler]:
         raise ProjectionError(msg)
 
     def mark(handler: Handler) -> Handler:
-        setattr(handler, _HANDLES, (*getattr(handler, _HANDLES, ()), *types))
+        setattr(handler, OF_HANDLER, (*getattr(handler, OF_HANDLER, ()), *types))
         return handler
 
     return mark
@@ -57,7 +58,7 @@ class Projection:
     its tables is not part of the result.
     """
 
-    rows: Mapping[TableDeclaration, Rows]
+    rows: Mapping[str, Rows]
 
     def __init_subclass__(cls) -> None:
         """Check that no table takes the name of what a projection is made of."""
@@ -69,6 +70,49 @@ class Projection:
                     "something of that name. Name the table otherwise."
                 )
                 raise ProjectionError(msg)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        *,
+        tables: Mapping[str, TableDeclaration],
+        handlers: Mapping[str | tuple[str, ...], Callable[[Any, Any], None]],
+    ) -> type[Projection]:
+        """Return a projection out of functions.
+
+        Parameters
+        ----------
+        name
+            What the projection is called.
+        tables
+            The tables by name, each made by `table`.
+        handlers
+            For an event type, or a tuple of several, the function that is called with the
+            tables and the event: `tables.orders.set(event.stream, status="placed")`.
+
+        Raises
+        ------
+        ProjectionError
+            If there is no table or no handler, one of them is none, or a type has two.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> from workbench import Projection, table
+        >>> def placed(tables, event):
+        ...     tables.orders.set(event.stream, status="placed")
+        >>> orders = table(key={"order": pl.String}, values={"status": pl.String})
+        >>> made = Projection.of(
+        ...     "Orders", tables={"orders": orders}, handlers={"Order.Placed": placed}
+        ... )
+        >>> made.handlers()
+        {'Order.Placed': 'placed'}
+        """
+        made = projection_of(cls, name, tables, handlers)
+        made.declared()
+        made.handlers()
+        return made
 
     @classmethod
     def declared(cls) -> dict[str, TableDeclaration]:
@@ -104,7 +148,7 @@ class Projection:
         """
         found: dict[str, str] = {}
         for method in dir(cls):
-            for type_ in getattr(getattr(cls, method, None), _HANDLES, ()):
+            for type_ in getattr(getattr(cls, method, None), OF_HANDLER, ()):
                 if found.setdefault(type_, method) != method:
                     msg = (
                         f"Cannot replay into {cls.__name__}: {found[type_]} and {method} both "

@@ -1,0 +1,1 @@
+"""Trials: one run of a projection over a history, kept, continued and asked."""
