@@ -148,13 +148,13 @@ class TestLaws:
     def test_log_of_a_view_in_memory_ends_with_the_view(self, new_path, made):
         """Replaying the change log gives the view, also where events fail."""
         trial = run(write_orders(new_path(), made), on_error="collect")
-        assert_tells(trial, trial.engine.live[0]._view.view)
+        assert_tells(trial, trial.engine.live.running._view.view)
 
     @given(steps)
     def test_log_of_a_view_in_sqlite_ends_with_the_view(self, new_path, made):
         """Replaying the change log gives the view's tables, also where events fail."""
         trial = run(write_orders(new_path(), made), SQLView, on_error="collect")
-        view = trial.engine.live[0]._view.view
+        view = trial.engine.live.running._view.view
         for name in ("orders", "pairs", "log"):
             assert trial.table(name).rows() == view.rows(name)
 
@@ -484,7 +484,7 @@ class TestContainers:
                 plain = before
             rows = trial.at(position=number + 1).table("held").rows()
             assert _told(rows) == _expected(plain)
-        held = trial.engine.live[0]._view.view.held
+        held = trial.engine.live.running._view.view.held
         assert held == plain
         if isinstance(plain, (dict, list)):
             assert list(held) == list(plain)

@@ -18,6 +18,7 @@ from workbench.cli import main
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^\$ workbench (.+)$", README, re.MULTILINE)
+HEADINGS = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
 SERVES = ("serve", "demo")
 
 
@@ -94,5 +95,9 @@ def test_reference_is_printed_from_the_code(part):
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(((?!https?:)[^)]+)\)", README))
 def test_link_leads_somewhere(link):
-    """A link or picture of the README is in the checkout."""
-    assert (ROOT / link).exists()
+    """A link or picture of the README is in the checkout; an anchor is one of its headings."""
+    path, _, anchor = link.partition("#")
+    assert (ROOT / path).exists()
+    assert not anchor or anchor in [
+        re.sub(r"[^\w-]", "", h.lower().replace(" ", "-")) for h in HEADINGS
+    ]

@@ -125,7 +125,7 @@ def compare(  # noqa: PLR0913, an argument an option
     accept: dict[str, str],
     report: Path | None,
 ) -> Answer:
-    """Replay two versions of a projection, and say where they differ and why.
+    """Compare two versions of a projection, and say why they differ.
 
     MODULE:NAME is a class or function as Python imports it in the current folder; with
     @REV, as it is in that revision of the git repository. Each side runs in a process of

@@ -51,6 +51,11 @@ class Live:
             return self._running.keeps_own_state
         return self._keeps_own_state
 
+    @property
+    def running(self) -> Running | None:
+        """The projection, None once somebody has taken it."""
+        return self._running
+
     def take(self) -> Running | None:
         """Return the projection, None if somebody has taken it."""
         running, self._keeps_own_state = self._running, self.keeps_own_state
