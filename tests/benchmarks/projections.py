@@ -60,6 +60,7 @@ def main() -> None:
     arguments.add_argument("--file-events", type=int, default=10_000)
     arguments.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     chosen = arguments.parse_args()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
     large = make_store(chosen.folder / f"workbench-{chosen.events}.db", chosen.events)
     small = make_store(chosen.folder / f"workbench-{chosen.file_events}.db", chosen.file_events)
     for view, store, events, least in (

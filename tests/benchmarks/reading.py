@@ -182,6 +182,7 @@ def main() -> None:
     arguments.add_argument("--events", type=int, default=1_000_000)
     arguments.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     chosen = arguments.parse_args()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
     small = make_store(chosen.folder / f"workbench-{chosen.events}.db", chosen.events)
     large = make_store(chosen.folder / f"workbench-{4 * chosen.events}.db", 4 * chosen.events)
     importing()

@@ -255,6 +255,7 @@ def main() -> None:
     arguments.add_argument("--events", type=int, default=1_000_000)
     arguments.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     chosen = arguments.parse_args()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
     path = make_store(chosen.folder / f"workbench-{chosen.events}.db", chosen.events)
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     machine()

@@ -74,7 +74,7 @@ class TypedReader:
         if schema is None or not rows.are_objects:
             return None
         lines = rows.lines()
-        if not is_checked and _has_floats(schema) and any(_has(lines, w) for w in _NOT_JSON):
+        if not is_checked and _has_floats(schema) and lines.str.contains_any(_NOT_JSON)[0]:
             return None
         fields = _parsed_as(lines, schema, rows.texts.len())
         return None if fields is None else rows.piece(fields)
@@ -101,11 +101,19 @@ class TypedReader:
 
 
 # What Arrow's reader takes for floats.
-_NOT_JSON = ("NaN", "Inf", "inf")
+_NOT_JSON = ["NaN", "Inf", "inf"]
 
 
-def _has(text: pl.Series, part: str) -> bool:
-    return bool(text.str.contains(part, literal=True)[0])
+def _control_characters(text: pl.Series) -> int:
+    """Return how many bytes of a series of one text are line ends, tabs and the like."""
+    import numpy as np
+
+    characters = np.frombuffer(_bytes(text), dtype=np.uint8)
+    return int(np.count_nonzero(characters < ord(" ")))
+
+
+def _bytes(text: pl.Series) -> pa.Buffer:
+    return text.alias("text").to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2]
 
 
 def _has_floats(schema: pa.Schema) -> bool:
@@ -137,7 +145,7 @@ class _Rows(NamedTuple):
         if self.is_sliced:
             lines = pl.concat([_NOTHING, lines])
         text = lines.str.join("\n{" if self.is_sliced else "\n")
-        if not _has(text, "\r") and text.str.count_matches("\n", literal=True)[0] < lines.len():
+        if _control_characters(text) < lines.len():
             return text
         # Line ends between tokens: inside a string they would not be JSON.
         return self.texts.fill_null("{}").str.replace_all(r"[\r\n]", " ").str.join("\n")
@@ -222,7 +230,7 @@ def _parsed_as(lines: pl.Series, schema: pa.Schema, height: int) -> pl.DataFrame
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
-    text = lines.alias("lines").to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2]
+    text = _bytes(lines)
     try:
         parsed = arrow_json.read_json(
             pa.BufferReader(text),

@@ -40,10 +40,12 @@ from workbench.sources.sqlite_file import SQLiteFile
 from workbench.sources.sqlite_reader import ROWS_A_PART, Reader, Width, part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from workbench.sources.base import Part
+
+    _Saw = Callable[[pl.DataFrame], object]
 
 # Of a membership that is written into SQL.
 MOST_VALUES = 5_000
@@ -173,15 +175,15 @@ class SQLiteSource:
         needed = {*columns, *(name for name, _ in _memberships(left_over))}
         with closing(Reader(self.file)) as reader:
             found = (
-                part_of(reader, self._sql(chosen, needed), needed, width)
-                for chosen, width in self._ranges(asked)
+                part_of(reader, self._sql(chosen, needed), needed, saw)
+                for chosen, saw in self._ranges(asked)
             )
             if left_over == Selection():
                 yield found
             else:
                 yield (partial(_kept, part, left_over, columns) for part in found)
 
-    def _ranges(self, selection: Selection) -> Iterator[tuple[Selection, Width]]:
+    def _ranges(self, selection: Selection) -> Iterator[tuple[Selection, _Saw]]:
         """Yield the selection cut into ranges of about `ROWS_A_PART` rows.
 
         Ranges get wider where the numbers are sparse, and stretches without any
@@ -191,19 +193,20 @@ class SQLiteSource:
         if selection.is_empty:
             return
         if selection.streams is not None:
-            yield selection, width  # by the index of streams, in one query
+            yield selection, _not_told  # by the index of streams, in one query
             return
         head = self._edge("max")
         if head is None:
             return
         upto = head if selection.upto is None else min(head, selection.upto)
         if selection.limit is not None and selection.limit <= ROWS_A_PART:
-            yield replace(selection, upto=upto), width
+            yield replace(selection, upto=upto), _not_told
             return
         after = selection.after
         while (first := self._next(after, upto)) is not None:
             after = min(first - 1 + width.positions, upto)
-            yield replace(selection, after=first - 1, upto=after, limit=None), width
+            chosen = replace(selection, after=first - 1, upto=after, limit=None)
+            yield chosen, partial(width.saw, after - first + 1)
 
     def _next(self, after: int | None, upto: int) -> int | None:
         position, events = self.layout.position, quoted(self.layout.events)
@@ -268,6 +271,10 @@ class SQLiteSource:
             return ", ".join(f"x'{stream}'" for stream in sorted(streams) if _is_hex(stream))
         # A BLOB in a column of texts is shown as text, and is never equal to one.
         return ", ".join(f"{text(stream)}, {blob(stream)}" for stream in sorted(streams))
+
+
+def _not_told(_: pl.DataFrame) -> None:
+    """Nothing follows that could be cut by what was found."""
 
 
 def _split(selection: Selection) -> tuple[Selection, Selection]:

@@ -16,15 +16,16 @@ from workbench.sources.base import RAW_SCHEMA, as_text
 from workbench.sources.sqlite_file import BUSY_TIMEOUT_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from workbench.sources.base import Part
     from workbench.sources.sqlite_file import SQLiteFile
 
 ROWS_A_PART = 65_536
-BYTES_A_PART = 2**27
+BYTES_A_PART = 2**25
 FIRST_RANGE = 2**12  # of positions: nothing is known yet of how large events are
 WIDEST_RANGE = 2**20  # all of its numbers may be taken, and then it is one frame
+GROWTH = 4  # times at most: what comes may be larger than what was
 ONE_BATCH = 2**30  # rows: the driver takes a column's type from the first batch alone
 
 
@@ -34,13 +35,15 @@ class Width:
     def __init__(self) -> None:
         self.positions = FIRST_RANGE
 
-    def saw(self, frame: pl.DataFrame) -> None:
-        """Take note of how many rows the last range had, and how large they were."""
-        size = frame.estimated_size()
-        if frame.height > ROWS_A_PART or size > BYTES_A_PART:
-            self.positions = max(self.positions // 4, 1)
-        elif frame.height < ROWS_A_PART // 2 and size < BYTES_A_PART // 8:
-            self.positions = min(self.positions * 4, WIDEST_RANGE)
+    def saw(self, positions: int, frame: pl.DataFrame) -> None:
+        """Take note of how many rows a range of positions had, and how large they were.
+
+        Several ranges are under way at once: what each says of the next is told by its own
+        width, so that three small ones do not make the next three times as wide.
+        """
+        share = max(frame.height / ROWS_A_PART, frame.estimated_size() / BYTES_A_PART)
+        fitting = min(positions / share, WIDEST_RANGE) if share else WIDEST_RANGE
+        self.positions = max(1, min(int(fitting), positions * GROWTH))
 
 
 class Reader:
@@ -117,12 +120,17 @@ def _selected(connection: Any, sql: str) -> pl.DataFrame:  # noqa: ANN401, the d
         return pl.DataFrame(stream)
 
 
-def part_of(reader: Reader, sql: str, columns: Collection[str], width: Width) -> Part:
-    """Return the part that runs a query, and puts its columns into the form of raw rows."""
+def part_of(
+    reader: Reader, sql: str, columns: Collection[str], saw: Callable[[pl.DataFrame], object]
+) -> Part:
+    """Return the part that runs a query, and puts its columns into the form of raw rows.
+
+    `saw` is told what was found.
+    """
 
     def read() -> pl.DataFrame:
         frame = reader.fetch(sql)
-        width.saw(frame)
+        saw(frame)
         stored = [_conformed(series) for series in frame]
         absent = set(columns) - set(frame.columns)
         constant = [_CONSTANT[name] for name in absent]
