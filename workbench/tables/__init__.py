@@ -1,0 +1,60 @@
+"""The spec of every table that a public function returns.
+
+A spec names the columns with their dtypes, units and meaning, and the order of
+the rows. It lives here once: the code builds frames from it, the tests hold
+frames against it, and the README's reference is printed from it.
+"""
+
+from workbench.tables.comparing import CAUSES, COMPARED, CORRECTIONS, DIVERGENCES, ROWS
+from workbench.tables.history import EVENTS, PROBLEMS, RATE, RECEIVERS, SNAPSHOTS, STREAMS, TYPES
+from workbench.tables.spec import TIME, Column, Dtype, Table
+from workbench.tables.trials import CHANGES, COVERAGE, EDITS, FAILURES, HANDLED, IMPACT, PROFILE
+
+ALL = (
+    EVENTS,
+    TYPES,
+    STREAMS,
+    RATE,
+    PROBLEMS,
+    RECEIVERS,
+    SNAPSHOTS,
+    CHANGES,
+    FAILURES,
+    HANDLED,
+    COVERAGE,
+    PROFILE,
+    IMPACT,
+    EDITS,
+    COMPARED,
+    ROWS,
+    DIVERGENCES,
+    CAUSES,
+    CORRECTIONS,
+)
+
+__all__ = [
+    "ALL",
+    "CAUSES",
+    "CHANGES",
+    "COMPARED",
+    "CORRECTIONS",
+    "COVERAGE",
+    "DIVERGENCES",
+    "EDITS",
+    "EVENTS",
+    "FAILURES",
+    "HANDLED",
+    "IMPACT",
+    "PROBLEMS",
+    "PROFILE",
+    "RATE",
+    "RECEIVERS",
+    "ROWS",
+    "SNAPSHOTS",
+    "STREAMS",
+    "TIME",
+    "TYPES",
+    "Column",
+    "Dtype",
+    "Table",
+]
