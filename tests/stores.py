@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -126,3 +127,11 @@ def cut_parts(patch: pytest.MonkeyPatch, rows: int) -> None:
     patch.setattr("workbench.sources.sqlite.ROWS_A_PART", rows)
     patch.setattr("workbench.sources.sqlite_reader.ROWS_A_PART", rows)
     patch.setattr("workbench.sources.sqlite_reader.FIRST_RANGE", rows)
+
+
+def started_threads() -> set[threading.Thread]:
+    """Return the threads that Python code has started.
+
+    A thread of Polars that has called Python code once is listed by Python too, as a dummy.
+    """
+    return {t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)}

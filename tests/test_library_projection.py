@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-import threading
 from collections import Counter, OrderedDict, defaultdict
 from contextlib import closing
 from decimal import Decimal
@@ -21,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from library_shop import AbstractView, MemoryView, OnlyLines, Orders, SQLView, write_orders
 from polars.testing import assert_frame_equal
-from stores import Row, append, state_of, write_native
+from stores import Row, append, started_threads, state_of, write_native
 
 from workbench import Projection, errors, handles, load_trial, open_history, replay, table
 from workbench.changelog.inferred import as_text
@@ -133,9 +132,9 @@ class TestConformance:
     def test_no_thread_and_no_file_is_left(self, tmp_path):
         """A trial starts no thread that stays, and leaves no file."""
         path = write_orders(tmp_path / "a.db", STEPS)
-        before = set(threading.enumerate()), sorted(tmp_path.iterdir())
+        before = started_threads(), sorted(tmp_path.iterdir())
         trial = run(path, SQLView)
-        assert (set(threading.enumerate()), sorted(tmp_path.iterdir())) == before
+        assert (started_threads(), sorted(tmp_path.iterdir())) == before
         del trial
         gc.collect()
         assert sorted(tmp_path.iterdir()) == before[1]

@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
 from contextlib import closing, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +28,7 @@ from stores import (
     append,
     cut_parts,
     simple_rows,
+    started_threads,
     state_of,
     write_native,
 )
@@ -667,10 +667,10 @@ def test_a_reading_that_is_cut_short_leaves_nothing(
     """No thread and no connection is left when a reading ends early."""
     path = write_native(folder / "store.db", simple_rows(200))
     history = open_history(path)
-    before = set(threading.enumerate())
+    before = started_threads()
     cut_short(history)
     gc.collect()
-    left = set(threading.enumerate()) - before
+    left = started_threads() - before
     assert [t.name for t in left if t.name.startswith("workbench")] == []
     assert [name for name in open_files() if str(folder) in name] == []
 

@@ -33,6 +33,8 @@ th, td { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left;
 thead th { background: var(--head); }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 .sides { display: flex; flex-wrap: wrap; gap: 2rem; }
+.sides > div { min-width: 0; max-width: 100%; }
+.sides td { overflow-wrap: anywhere; }
 .bad { color: var(--bad); } .good { color: var(--good); }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 """
@@ -69,19 +71,22 @@ def report_of(comparison: Comparison) -> str:
     parts = [
         f"<h1>{title}</h1>",
         f"<p class='{kind}'>{html.escape(found)}</p>",
-        "<h2>What was compared</h2><div class='sides'>",
-        _side("a", comparison.a),
-        _side("b", comparison.b),
-        "</div>",
-        _tolerance(comparison),
-        "<h2>Tables</h2>",
-        _table(comparison.summary, "Rows of each table, and how many differ"),
         "<h2>Causes</h2>",
         _causes(comparison.causes, "What all differences at the end come down to"),
+        "<h2>Tables</h2>",
+        _table(comparison.summary, "Rows of each table, and how many differ"),
         _examples(comparison),
     ]
     if comparison.healed.height:
         parts += ["<h2>Healed</h2>", _causes(comparison.healed, "What differed only for a while")]
+    parts += [
+        "<h2>What was compared</h2>",
+        _tolerance(comparison),
+        "<div class='sides'>",
+        _side("a", comparison.a),
+        _side("b", comparison.b),
+        "</div>",
+    ]
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'

@@ -222,9 +222,10 @@ class Running(ABC):
 
 def _stopped(event: Mapping[str, Any], handler: str, error: Exception) -> WorkbenchError:
     kind = ProjectionError if isinstance(error, ProjectionError) else HandlerError
+    said = f"{type(error).__name__}: {error}".rstrip(".")
     return kind(
         f"Cannot replay the event at position {event['position']:,} ({event['type']}): {handler} "
-        f"raised {type(error).__name__}: {error}. Mend the handler, or replay with "
+        f"raised {said}. Mend the handler, or replay with "
         "on_error='collect', which lists such events in trial.failures and goes on."
     )
 
