@@ -428,6 +428,8 @@ def filters_strategy() -> st.SearchStrategy[Filters]:
             at=st.none() | st.integers(0, 2**62),
             key=st.none() | st.text(),
             column=st.none() | st.text(),
+            other=st.none() | st.text(),
+            cause=st.none() | st.text(),
         ),
     )
 )

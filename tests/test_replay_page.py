@@ -19,7 +19,7 @@ from workbench.dashboards.address import Place, Scene
 from workbench.dashboards.answers import Answers
 from workbench.errors import ProjectionError
 from workbench.samples import overcharges, shop_path
-from workbench.samples.overcharges import Overcharges
+from workbench.samples.overcharges import ChargedOnce, Overcharges
 
 
 class Counts(Projection):
@@ -128,7 +128,8 @@ def test_key_that_an_address_says_wrongly(shop, text):
 
 def test_offered_are_the_projections_of_a_module():
     """Projections that a module defines are offered, and none that it imports."""
-    assert trials.offered([overcharges]) == {"Overcharges": Overcharges}
+    expected = {"Overcharges": Overcharges, "ChargedOnce": ChargedOnce}
+    assert trials.offered([overcharges]) == expected
     assert list(trials.offered([hostile_views])) == ["Hostile", "Refusing"]
 
 

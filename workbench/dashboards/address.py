@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SIZES = (25, 50, 100)
-PAGES = ("overview", "log", "replay")
+PAGES = ("overview", "log", "replay", "compare")
 _LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the Replay page shows: which trial, and what of it."""
+    """What the pages Replay and Compare show: which trial, or two of them, and what of it."""
 
     projection: str | None = None
     """The name under which the projection is offered; None is none yet."""
@@ -33,6 +33,10 @@ class Scene:
     """The row that is explained: its key columns as a list in JSON."""
     column: str | None = None
     """The cell of that row."""
+    other: str | None = None
+    """The projection that it is compared with."""
+    cause: str | None = None
+    """The cause of differences that is open, by its stable name."""
 
     def to(self, **changes: object) -> Scene:
         """Return this scene with other values in some fields."""
@@ -58,7 +62,7 @@ class Place:
     event: int | None = None
     """The position of the event that is open."""
     scene: Scene = field(default_factory=Scene)
-    """What the Replay page shows."""
+    """What the pages Replay and Compare show."""
 
     def to(self, **changes: object) -> Place:
         """Return this place with other values in some fields."""
@@ -134,6 +138,8 @@ def place_of(query: str) -> Place:
             at=_number(values.get("at")),
             key=values.get("key"),
             column=values.get("column"),
+            other=values.get("other"),
+            cause=values.get("cause"),
         ),
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,20 +10,19 @@ from workbench.catalog import short_name
 from workbench.dashboards import trials
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped, notice
-from workbench.dashboards.parts import button, choice, column, field, loading, row, text
+from workbench.dashboards.parts import button, choice, column, field, row, text
 from workbench.dashboards.player import Player
+from workbench.dashboards.running import NONE_OFFERED, Run, position_of
 from workbench.errors import WorkbenchError
-from workbench.progress import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from workbench import Progress, Trial
+    from workbench import Trial
     from workbench.dashboards.address import Place, Scene
     from workbench.dashboards.answers import Answers
     from workbench.dashboards.trials import Moment
 
-WATCH_S = 0.15  # between two looks at how far a replay is
 WROTE_CELLS = (
     Cell("position", "Position", 80, form="id", look="wb-go"),
     Cell("time", "Time (UTC)", 150, look="wb-quiet"),
@@ -39,11 +36,6 @@ CHANGE_CELLS = (
     Cell("column", "Column", 110, grow=1),
     Cell("before", "Before", 90, grow=2, look="wb-mono wb-quiet"),
     Cell("after", "After", 90, grow=2, look="wb-mono"),
-)
-NONE_OFFERED = notice(
-    "No projection is offered here.",
-    "Name the modules whose projections may be replayed: workbench serve TARGET --projections "
-    "shop.views; or in a notebook: replay_page(history, projections=[Orders]).",
 )
 
 
@@ -64,7 +56,6 @@ class Replay:
         self._place: Place | None = None
         self._trial: Trial | None = None
         self._ran: tuple[str | None, int | None, int | None] | None = None
-        self._stop = Event()
         self._moment: Moment | None = None
         self._table_name = ""
         self._wrote_frame: pl.DataFrame | None = None
@@ -78,14 +69,13 @@ class Replay:
         self._upto = field(
             "Up to position", "Up to position", self._no_act, css_classes=["wb-bare"], **options
         )
-        self._run = button("Run", self._start)
-        self._cancel = button("Stop", self._cancelled, visible=False)
+        self._run = Run(self._say)
         self._form = row(
             self._projection,
             self._after,
             self._upto,
-            self._run,
-            self._cancel,
+            button("Run", self._start),
+            self._run.stop,
             margin=(12, 0, 6, 0),
             visible=bool(names),
         )
@@ -153,28 +143,19 @@ class Replay:
 
     async def _replay(self, scene: Scene) -> None:
         """Make the trial, and show meanwhile how far that is."""
-        seen: list[Progress] = []
-        self._stop.set()
-        stop = self._stop = Event()
         self._trial, self._ran = None, (scene.projection, scene.after, scene.upto)
         self._player.stop()
-        self._say(loading("Replaying…"))
-        self._cancel.visible = True
-        work = asyncio.ensure_future(
-            self._answers.in_turn(lambda: self._answers.trial(scene, seen.append, stop))
-        )
-        while not work.done():
-            if stop is self._stop:
-                self._note.object = _replaying(seen[-1] if seen else None)
-            await asyncio.wait([work], timeout=WATCH_S)
-        if stop is not self._stop:
-            return  # somebody asks for another one by now
-        self._cancel.visible = False
         try:
-            trial = await work
+            trial = await self._run.watch(
+                "Replaying",
+                self._answers,
+                lambda tell, stop: self._answers.trial(scene, tell, stop),
+            )
         except WorkbenchError as error:
             self._say(notice("This cannot be replayed.", str(error), kind="error"))
             return
+        if trial is None:
+            return  # somebody asks for another one by now
         self._trial = trial
         names = list(trial.table_names)
         self._tables.param.update(options=names, visible=len(names) > 1)
@@ -266,7 +247,7 @@ class Replay:
         )
 
     def _say(self, html: str) -> None:
-        self._scene.visible = self._cancel.visible = False
+        self._scene.visible = False
         self._note.object = html
 
     # What a person does
@@ -277,14 +258,10 @@ class Replay:
     async def _start(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         if self._place is None:
             return
-        after, upto = (_number(found.value) for found in (self._after, self._upto))
+        after, upto = (position_of(found.value) for found in (self._after, self._upto))
         self._ran = None
         scene = type(self._place.scene)(self._projection.value, after, upto)
         await self._on_place(self._place.to(scene=scene))
-
-    async def _cancelled(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
-        self._stop.set()
-        self._cancel.visible = False
 
     async def _go(self, **changes: object) -> None:
         if self._place is not None:
@@ -343,16 +320,6 @@ def _read(trial: Trial, name: str, at: int | None, first: int | None) -> tuple[M
     return trials.moment(trial, name, at, first=first), trials.steps(trial, name).len()
 
 
-def _replaying(progress: Progress | None) -> str:
-    if progress is None:
-        return loading("Replaying…")
-    share = min(progress.done / progress.total, 1)
-    return (
-        f'<div class="loading measured" role=status style="--done:{share:.1%}">'
-        f"Replaying: {share:.0%}, {escaped(spoken(progress))}</div>"
-    )
-
-
 def _facts(trial: Trial) -> str:
     words = [
         f"<b>{trial.events:,}</b> events",
@@ -381,8 +348,3 @@ def _made_by(found: Moment) -> str:
     words = (f"position {event['position']:,}", time, str(event["stream"] or ""))
     beside = "".join(f"<span>{escaped(word)}</span>" for word in words if word)
     return f"<h2>{escaped(short_name(event['type'] or 'no type'))}{beside}</h2>"
-
-
-def _number(value: str | None) -> int | None:
-    digits = "".join(c for c in value or "" if c in "0123456789")
-    return int(digits[:18]) if digits else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 
 from workbench.dashboards.address import Place, place_of, query_of
+from workbench.dashboards.compare import Compare
 from workbench.dashboards.log import Log
 from workbench.dashboards.overview import Overview
 from workbench.dashboards.parts import button, choice, column, failure, row, text
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from workbench.dashboards.answers import Answers
 
-TITLES = {"overview": "Overview", "log": "Log", "replay": "Replay"}
-Pages = Overview | Log | Replay
+TITLES = {"overview": "Overview", "log": "Log", "replay": "Replay", "compare": "Compare"}
+Pages = Overview | Log | Replay | Compare
 _LOG = logging.getLogger(__name__)
 
 
@@ -114,6 +115,7 @@ class Workbench(pn.viewable.Viewer):
                 "overview": Overview(answers, self.go),
                 "log": Log(answers, self.go),
                 "replay": Replay(answers, self.go),
+                "compare": Compare(answers, self.go),
             }
             self._choice.value = name
         for page_name, tab in self._tabs.items():

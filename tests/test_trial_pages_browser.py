@@ -1,4 +1,4 @@
-"""The Replay page in a real browser: what a person does, and what then is to be seen."""
+"""Replay and Compare in a real browser: what a person does, and what is then to be seen."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pytest
 from browser import ARGUMENTS, Watched, chromium, serving, why_no_browser
 from stores import BEGIN, Row, state_of, write_native
 
-from workbench import open_history, replay
+from workbench import compare, open_history, replay
+from workbench.comparing.report import report_of
 from workbench.dashboards import trials
 from workbench.dashboards.address import Place, Scene, query_of
 from workbench.samples import shop_path
-from workbench.samples.overcharges import Overcharges
+from workbench.samples.overcharges import ChargedOnce, Overcharges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,3 +155,63 @@ def test_fits_a_narrow_window(watched, scheme):
     watched.open(scene(at=21_755, key='["payment-12035"]', column="charges"))
     page.get_by_text("wrote it").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") == 400
+
+
+# Compare
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_comparison_fits_a_narrow_window(watched, compared, scheme):
+    """At 400 pixels nothing of a comparison scrolls sideways."""
+    page = watched.page
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    watched.open(versus(cause=compared.causes["cause"][0]))
+    page.get_by_label("Accept this cause, because").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+
+
+@pytest.fixture(scope="module")
+def compared(shop):
+    other = replay(open_history(shop_path()), ChargedOnce, on_error="collect", progress=False)
+    return compare(shop, other)
+
+
+def versus(**values: object) -> str:
+    both = Scene("Overcharges", other="ChargedOnce", **values)
+    return query_of(Place(page="compare", scene=both))
+
+
+def test_person_compares_accepts_and_takes_the_report(watched, compared):
+    """Two projections: causes, the events behind one, a reason, and the report with it."""
+    page = watched.open()
+    press(page, "Compare")
+    page.get_by_label("Projection b").select_option("ChargedOnce")
+    press(page, "Compare them")
+    page.get_by_text(compared.verdict).wait_for()
+    cause = compared.causes["cause"][0]
+    page.locator('[tabulator-field="type"].tabulator-cell').first.click()
+    reason = page.get_by_label("Accept this cause, because")
+    reason.fill("<b>meant</b>")
+    reason.press("Enter")
+    accepted = compared.accept(cause, "<b>meant</b>")
+    page.get_by_text(accepted.verdict).wait_for()
+    assert f"cause={cause}" in page.url
+    with page.expect_download() as download:
+        page.get_by_text("Download the report").click()
+    assert download.value.path().read_text() == report_of(accepted)
+
+
+def test_event_behind_a_difference_is_opened(watched, compared):
+    """A click on a position leads to that event in the log."""
+    page = watched.open(versus(cause=compared.causes["cause"][0]))
+    position = compared.first["position"][0]
+    page.get_by_text(str(position), exact=True).last.click()
+    page.get_by_text(f"position {position:,}", exact=True).wait_for()
+
+
+def test_projection_compared_with_itself(watched):
+    """Nothing differs from itself."""
+    same = Scene("Overcharges", other="Overcharges")
+    page = watched.open(query_of(Place(page="compare", scene=same)))
+    page.get_by_text("no differences").wait_for()
