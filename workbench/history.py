@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from workbench.edits import Edit
     from workbench.reading import Progress
+    from workbench.schemas import Schemas
 
 MOST_NEAR_STREAMS = 10_000
 
@@ -386,6 +387,20 @@ class History(Editable):
             receivers=self.source.receivers(),
         )
         return quality.problems(self.scan(), around)
+
+    def schemas(self) -> Schemas:
+        """Return what the stored payloads look like, by type and version, silent ones too.
+
+        One reading of all payloads; `Schemas.advance` adds those that come later.
+
+        Raises
+        ------
+        StoreUnreadableError
+            If the source can no longer be read.
+        """
+        from workbench.schemas.inference import schemas_of
+
+        return schemas_of(self.name, self._reading)
 
     def receivers(self) -> pl.DataFrame:
         """Return who follows the source, and how far: `workbench.tables.RECEIVERS`."""

@@ -7,6 +7,12 @@ frames against it, and the README's reference is printed from it.
 
 from workbench.tables.comparing import CAUSES, COMPARED, CORRECTIONS, DIVERGENCES, ROWS
 from workbench.tables.history import EVENTS, PROBLEMS, RATE, RECEIVERS, SNAPSHOTS, STREAMS, TYPES
+from workbench.tables.schemas import (
+    SCHEMA_FIELDS,
+    SCHEMA_MISMATCHES,
+    SCHEMA_OVERLAPS,
+    SCHEMA_VERSIONS,
+)
 from workbench.tables.spec import TIME, Column, Dtype, Table
 from workbench.tables.trials import CHANGES, COVERAGE, EDITS, FAILURES, HANDLED, IMPACT, PROFILE
 
@@ -18,6 +24,10 @@ ALL = (
     PROBLEMS,
     RECEIVERS,
     SNAPSHOTS,
+    SCHEMA_VERSIONS,
+    SCHEMA_FIELDS,
+    SCHEMA_OVERLAPS,
+    SCHEMA_MISMATCHES,
     CHANGES,
     FAILURES,
     HANDLED,
@@ -50,6 +60,10 @@ __all__ = [
     "RATE",
     "RECEIVERS",
     "ROWS",
+    "SCHEMA_FIELDS",
+    "SCHEMA_MISMATCHES",
+    "SCHEMA_OVERLAPS",
+    "SCHEMA_VERSIONS",
     "SNAPSHOTS",
     "STREAMS",
     "TIME",
