@@ -20,6 +20,7 @@ from workbench.errors import (
     UnknownStreamError,
     near,
 )
+from workbench.inferring import Inferring
 from workbench.moments import moment_of
 from workbench.payload.codec import Codec
 from workbench.scanning import ENVELOPE_SCHEMA, Reading
@@ -35,13 +36,12 @@ if TYPE_CHECKING:
 
     from workbench.edits import Edit
     from workbench.reading import Progress
-    from workbench.schemas import Schemas
 
 MOST_NEAR_STREAMS = 10_000
 
 
 @dataclass(frozen=True)
-class History(Editable):
+class History(Editable, Inferring):
     """An immutable, lazy selection of one source's events, in order of position.
 
     Made by `open_history`. `len(history)` counts the events.
@@ -387,20 +387,6 @@ class History(Editable):
             receivers=self.source.receivers(),
         )
         return quality.problems(self.scan(), around)
-
-    def schemas(self) -> Schemas:
-        """Return what the stored payloads look like, by type and version, silent ones too.
-
-        One reading of all payloads; `Schemas.advance` adds those that come later.
-
-        Raises
-        ------
-        StoreUnreadableError
-            If the source can no longer be read.
-        """
-        from workbench.schemas.inference import schemas_of
-
-        return schemas_of(self.name, self._reading)
 
     def receivers(self) -> pl.DataFrame:
         """Return who follows the source, and how far: `workbench.tables.RECEIVERS`."""

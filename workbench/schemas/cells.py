@@ -97,9 +97,9 @@ def as_maps(cell: Cell, maps: Mapping[Path, frozenset[str]]) -> Cell:
     fields: dict[Path, Field] = {}
     for path, known in cell.fields.items():
         new = in_maps(path, maps)
-        if new != path:
-            known = known._replace(missing=known.missing if Mark.ANY not in new[-1:] else NEVER)
-        fields[new] = fields[new].join(known) if new in fields else known
+        # Nobody misses one name out of a map.
+        mine = known._replace(missing=NEVER) if new[-1:] == (Mark.ANY,) else known
+        fields[new] = fields[new].join(mine) if new in fields else mine
     return Cell(cell.extent, fields)
 
 

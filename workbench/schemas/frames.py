@@ -110,7 +110,7 @@ def shown(cell: Cell) -> list[Path]:
 def field_row(type_: str, name: str, cell: Cell, path: Path) -> dict[str, Any]:
     """Return a row of `workbench.tables.SCHEMA_FIELDS`."""
     known = cell.fields[path]
-    kinds = sorted(known.kinds.items(), key=lambda pair: -pair[1].count)
+    kinds = sorted(known.kinds.items(), key=lambda pair: -pair[1].total)
     wrappers = [kind for kind, _ in kinds if kind not in JSON_KINDS]
     seen = there(cell, path)
     lacking = missing_count(cell, path)
@@ -124,8 +124,8 @@ def field_row(type_: str, name: str, cell: Cell, path: Path) -> dict[str, Any]:
         "presence": "optional" if known.missing.events or path[-1:] == (Mark.ANY,) else "always",
         "events": seen.events,
         "missing_events": known.missing.events,
-        "null_share": known.kinds[NULL].count / known.count if NULL in known.kinds else 0.0,
-        "missing_share": lacking / (known.count + lacking) if lacking else 0.0,
+        "null_share": known.kinds[NULL].total / known.total if NULL in known.kinds else 0.0,
+        "missing_share": lacking / (known.total + lacking) if lacking else 0.0,
         **_values([kind.spread for _, kind in kinds if kind.spread is not None]),
         "first_position": seen.first,
         "last_position": seen.last,
@@ -138,7 +138,7 @@ def missing_count(cell: Cell, path: Path) -> int:
     if not path or not isinstance(path[-1], str):
         return 0
     parent = cell.fields[path[:-1]].kinds.get(OBJECT)
-    return parent.count - cell.fields[path].count if parent is not None else 0
+    return parent.total - cell.fields[path].total if parent is not None else 0
 
 
 def _values(spreads: list[Spread]) -> dict[str, Any]:

@@ -168,9 +168,15 @@ class Examiner:
     """Reads parts, and remembers the shapes of the skeletons that it has seen.
 
     Parts may be read in several threads: what one has learnt, others only save time by.
+
+    Parameters
+    ----------
+    sums_up
+        Whether what is known of a whole piece is found out at once, in the thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, sums_up: bool = True) -> None:
+        self._sums_up = sums_up
         self._shapes: dict[str, Shape] = {}
 
     def part(self, frame: pl.DataFrame) -> Part:
@@ -199,7 +205,8 @@ class Examiner:
             _located(found.texts, group_of, [s.texts for s in shapes]),
             _located(found.numbers, group_of, [s.numbers for s in shapes]),
         )
-        return _split(frame, groups, shapes, group_of, tokens)
+        pieces = _split(frame, groups, shapes, group_of, tokens)
+        return [_with_whole(piece) for piece in pieces] if self._sums_up else pieces
 
     def _shape(self, skeleton: str) -> Shape:
         shape = self._shapes.get(skeleton)
@@ -262,7 +269,7 @@ def _split(
             np.searchsorted(of_piece, group_of[rows]),
             {f: _Found(within[v.row], v.text) for (p, f), v in values.items() if p == i},
         )
-        pieces.append(_with_whole(piece))
+        pieces.append(piece)
     return pieces
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from math import log
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbench.schemas.shapes import Path
 from workbench.schemas.statistics import NEVER, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from workbench.schemas.cells import Cell
+    from workbench.schemas.shapes import Path
 
 MISSING = "missing"
 """What stands for a kind where a field is not there."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from workbench.catalog import short_name
 from workbench.description import html_table
 from workbench.schemas import frames
@@ -14,6 +12,8 @@ from workbench.tables import SCHEMA_FIELDS
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    import polars as pl
 
     from workbench.schemas.cells import Cell
     from workbench.schemas.regimes import Beginning

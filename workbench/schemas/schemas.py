@@ -11,7 +11,6 @@ import polars as pl
 from workbench.description import html_table
 from workbench.errors import UnknownSchemaError, near
 from workbench.schemas import frames
-from workbench.schemas.census import Census
 from workbench.schemas.regimes import regimes
 from workbench.schemas.schema import Schema
 from workbench.tables import SCHEMA_FIELDS, SCHEMA_OVERLAPS, SCHEMA_VERSIONS
@@ -20,6 +19,7 @@ from workbench.type_names import full_type
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from workbench.schemas.census import Census
     from workbench.schemas.pieces import Part
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

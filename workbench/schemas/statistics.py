@@ -71,21 +71,21 @@ class Value(NamedTuple):
 class Count(NamedTuple):
     """How often one value is there, and at which positions first and last."""
 
-    count: int
+    total: int
     first: int
     last: int
 
     def join(self, other: Count) -> Count:
         """Return what is known of both."""
         return Count(
-            self.count + other.count, min(self.first, other.first), max(self.last, other.last)
+            self.total + other.total, min(self.first, other.first), max(self.last, other.last)
         )
 
 
 class Spread(NamedTuple):
     """The values of a field of one kind."""
 
-    count: int
+    total: int
     hashes: NDArray[np.uint64]
     low: Value | None
     high: Value | None
@@ -96,7 +96,7 @@ class Spread(NamedTuple):
     def join(self, other: Spread) -> Spread:
         """Return what is known of both; the other's events come later."""
         return Spread(
-            self.count + other.count,
+            self.total + other.total,
             _smallest(self.hashes, other.hashes),
             min((v for v in (self.low, other.low) if v is not None), default=None),
             max((v for v in (self.high, other.high) if v is not None), default=None),
@@ -168,7 +168,7 @@ def literal_spread(value: str, count: Count) -> Spread:
     """Return what is known of a value that stands in the skeletons."""
     hashed = pl.Series([value]).hash().to_numpy()
     text = Value(value, value)
-    return Spread(count.count, hashed, text, text, {value: count}, (value,))
+    return Spread(count.total, hashed, text, text, {value: count}, (value,))
 
 
 def _counted(texts: pl.Series, positions: NDArray[np.int64]) -> dict[str, Count]:
@@ -220,7 +220,7 @@ class Kind(NamedTuple):
     """One kind of value at a path: in which events, how often, and which values."""
 
     seen: Seen
-    count: int
+    total: int
     spread: Spread | None = None
 
     def join(self, other: Kind) -> Kind:
@@ -230,7 +230,7 @@ class Kind(NamedTuple):
             spread = spread or other.spread
         else:
             spread = spread.join(other.spread)
-        return Kind(self.seen.join(other.seen), self.count + other.count, spread)
+        return Kind(self.seen.join(other.seen), self.total + other.total, spread)
 
     def later(self, by: int) -> Kind:
         """Return the same, where `by` more events come before it."""
@@ -257,6 +257,6 @@ class Field(NamedTuple):
         return Field(kinds, self.missing.later(by))
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How often it is there."""
-        return sum(kind.count for kind in self.kinds.values())
+        return sum(kind.total for kind in self.kinds.values())

@@ -8,6 +8,8 @@ frames against it, and the README's reference is printed from it.
 from workbench.tables.comparing import CAUSES, COMPARED, CORRECTIONS, DIVERGENCES, ROWS
 from workbench.tables.history import EVENTS, PROBLEMS, RATE, RECEIVERS, SNAPSHOTS, STREAMS, TYPES
 from workbench.tables.schemas import (
+    CHANGE_POINTS,
+    DRIFT,
     SCHEMA_FIELDS,
     SCHEMA_MISMATCHES,
     SCHEMA_OVERLAPS,
@@ -28,6 +30,8 @@ ALL = (
     SCHEMA_FIELDS,
     SCHEMA_OVERLAPS,
     SCHEMA_MISMATCHES,
+    DRIFT,
+    CHANGE_POINTS,
     CHANGES,
     FAILURES,
     HANDLED,
@@ -46,10 +50,12 @@ __all__ = [
     "ALL",
     "CAUSES",
     "CHANGES",
+    "CHANGE_POINTS",
     "COMPARED",
     "CORRECTIONS",
     "COVERAGE",
     "DIVERGENCES",
+    "DRIFT",
     "EDITS",
     "EVENTS",
     "FAILURES",

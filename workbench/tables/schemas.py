@@ -94,3 +94,39 @@ SCHEMA_MISMATCHES = Table(
     ),
     ("path", "rule"),
 )
+
+DRIFT = Table(
+    "drift",
+    "one field of one event type in one window of time",
+    (
+        Column("time", TIME, "where the window begins"),
+        Column("path", pl.String, "the field, as in `schema_fields`"),
+        Column("events", pl.Int64, "events of the window that have it"),
+        Column("null_share", pl.Float64, "nulls as part of its values, null where it has none"),
+        Column("missing_share", pl.Float64, "part of what holds it that lacks it, else null"),
+        Column("distinct", pl.Int64, "different values, as stored"),
+        Column("mean", pl.Float64, "mean of its numbers, null where it has none"),
+        Column("median", pl.Float64, "median of its numbers, null where it has none"),
+        Column(
+            "new_values",
+            pl.List(pl.String),
+            "values that no window before has, of a field of at most 32; empty in its first",
+        ),
+    ),
+    ("path", "time"),
+)
+
+CHANGE_POINTS = Table(
+    "change_points",
+    "one event since which a field is otherwise than before",
+    (
+        Column("path", pl.String, "the field, as in `schema_fields`"),
+        Column("kind", pl.String, "a stable name, see workbench.schemas.change_points.KINDS"),
+        Column("position", pl.Int64, "the first event that is otherwise"),
+        Column("time", TIME, "that event's time"),
+        Column("before", pl.String, "how it was before"),
+        Column("after", pl.String, "how it is since"),
+        Column("sentence", pl.String, "the same in one sentence"),
+    ),
+    ("position", "path", "kind"),
+)
