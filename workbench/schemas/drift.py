@@ -103,9 +103,7 @@ class Drift:
         level = (
             numbers.with_columns(pl.Series("window", of_event[numbers["nth"].to_numpy()]))
             .group_by("window")
-            .agg(
-                pl.col("value").mean().alias("mean"), pl.col("value").median().alias("median")
-            )
+            .agg(pl.col("value").mean().alias("mean"), pl.col("value").median().alias("median"))
         )
         distinct = values.group_by("window").agg(pl.col("value").n_unique().alias("distinct"))
         joined = (

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from workbench.scanning import Reading
-    from workbench.schemas.drift import Drift
-from workbench.schemas.gathering import gathered
 from workbench.schemas.pieces import Part
 
 

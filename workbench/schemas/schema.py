@@ -97,6 +97,33 @@ class Schema:
 
         return json_schema(self)
 
+    def against(self, declared: object) -> pl.DataFrame:
+        """Return where the stored payloads and a declared schema differ.
+
+        Parameters
+        ----------
+        declared
+            A JSON Schema of the payload as it is stored, as a dict; or a pydantic model, a
+            dataclass or an event class, of which the annotations are read: times, decimals
+            and ids are wrapped as the library wraps them, fields with a default are
+            optional, and what the library keeps beside the payload is left out.
+
+        Returns
+        -------
+        polars.DataFrame
+            `workbench.tables.SCHEMA_MISMATCHES`, empty if they agree. The rules are in
+            `workbench.schemas.against.RULES`.
+
+        Raises
+        ------
+        SchemaError
+            If it is none of these, or a reference in it leads nowhere.
+        """
+        from workbench.schemas.against import mismatches
+        from workbench.schemas.declared import json_schema_of
+
+        return mismatches(self.cell, json_schema_of(declared))
+
     def __repr__(self) -> str:
         """One line."""
         fields = len(frames.shown(self.cell))
