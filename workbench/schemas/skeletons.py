@@ -138,15 +138,11 @@ def _names_wrapper(
 
 
 def _covered(size: int, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which of so many bytes are in one of the spans, which do not overlap."""
+    """Return which of so many bytes are in one of the spans, which do not touch."""
     steps = np.zeros(size + 1, np.int8)
     steps[begins] += 1
-    np.subtract.at(steps, ends, 1) if (begins[1:] == ends[:-1]).any() else _step(steps, ends)
-    return np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
-
-
-def _step(steps: NDArray[np.int8], ends: NDArray[np.int64]) -> None:
     steps[ends] -= 1
+    return np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
 
 
 def _numbers(
@@ -172,9 +168,9 @@ class _Spans(NamedTuple):
 
         lengths = self.end - self.begin
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        at = np.arange(offsets[-1]) + np.repeat(self.begin - offsets[:-1], lengths)
+        data = found[_covered(found.size, self.begin, self.end)]
         texts = pa.LargeStringArray.from_buffers(
-            self.begin.size, pa.py_buffer(offsets), pa.py_buffer(found[at])
+            self.begin.size, pa.py_buffer(offsets), pa.py_buffer(data)
         )
         return pl.Series("value", texts, pl.String)
 
