@@ -7,6 +7,14 @@ frames against it, and the README's reference is printed from it.
 
 from workbench.tables.comparing import CAUSES, COMPARED, CORRECTIONS, DIVERGENCES, ROWS
 from workbench.tables.history import EVENTS, PROBLEMS, RATE, RECEIVERS, SNAPSHOTS, STREAMS, TYPES
+from workbench.tables.schemas import (
+    CHANGE_POINTS,
+    DRIFT,
+    SCHEMA_FIELDS,
+    SCHEMA_MISMATCHES,
+    SCHEMA_OVERLAPS,
+    SCHEMA_VERSIONS,
+)
 from workbench.tables.spec import TIME, Column, Dtype, Table
 from workbench.tables.trials import CHANGES, COVERAGE, EDITS, FAILURES, HANDLED, IMPACT, PROFILE
 
@@ -18,6 +26,12 @@ ALL = (
     PROBLEMS,
     RECEIVERS,
     SNAPSHOTS,
+    SCHEMA_VERSIONS,
+    SCHEMA_FIELDS,
+    SCHEMA_OVERLAPS,
+    SCHEMA_MISMATCHES,
+    DRIFT,
+    CHANGE_POINTS,
     CHANGES,
     FAILURES,
     HANDLED,
@@ -36,10 +50,12 @@ __all__ = [
     "ALL",
     "CAUSES",
     "CHANGES",
+    "CHANGE_POINTS",
     "COMPARED",
     "CORRECTIONS",
     "COVERAGE",
     "DIVERGENCES",
+    "DRIFT",
     "EDITS",
     "EVENTS",
     "FAILURES",
@@ -50,6 +66,10 @@ __all__ = [
     "RATE",
     "RECEIVERS",
     "ROWS",
+    "SCHEMA_FIELDS",
+    "SCHEMA_MISMATCHES",
+    "SCHEMA_OVERLAPS",
+    "SCHEMA_VERSIONS",
     "SNAPSHOTS",
     "STREAMS",
     "TIME",
