@@ -18,7 +18,7 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownPositionError (LookupError)       no event with that number
     ├── UnknownTableError (LookupError)          the trial has no such table
     ├── UnknownSchemaError (LookupError)         the type has no schema of that name
-    ├── SchemaError (ValueError)                 a declared schema that cannot be read
+    ├── SchemaError (ValueError)                 a schema that cannot be read or compared
     ├── UnknownClassError (LookupError)          a stored type without a class that may be used
     ├── RangeError (ValueError)                  a range that ends before it begins
     ├── EditError (ValueError)                   an edit that cannot be made
@@ -34,7 +34,6 @@ three parts: what was asked, what was found, what to do.
     │   └── MinimalError                         a difference that no few events show
     ├── UnknownCauseError (LookupError)          a cause that the comparison does not have
     ├── RevisionError (LookupError)              code that a git revision does not have
-    ├── SchemaError (ValueError)                 a schema that cannot be read or compared
     ├── ExportError (OSError)                    a file that cannot be written
     └── MissingExtraError (ImportError)          an optional package is not installed
 """
@@ -101,7 +100,7 @@ class UnknownSchemaError(WorkbenchError, LookupError):
 
 
 class SchemaError(WorkbenchError, ValueError):
-    """A declared schema that cannot be read as one."""
+    """A declared schema that cannot be read as one, or two that cannot be compared."""
 
 
 class UnknownClassError(WorkbenchError, LookupError):
@@ -164,10 +163,6 @@ class UnknownCauseError(WorkbenchError, LookupError):
 
 class RevisionError(WorkbenchError, LookupError):
     """Code that cannot be had from a git revision: no repository, revision, module or name."""
-
-
-class SchemaError(WorkbenchError, ValueError):
-    """A schema that cannot be read, or two that cannot be compared."""
 
 
 class ExportError(WorkbenchError, OSError):

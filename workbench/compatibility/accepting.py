@@ -1,19 +1,24 @@
 """Whether a value satisfies a JSON Schema: compiled once into plain functions.
 
-All assertions of drafts 4 to 2020-12 that a `Document` may have. `format`, `contentEncoding` and the like are annotations and assert
-nothing, as in the standard's default vocabulary.
+All assertions of drafts 4 to 2020-12 that a `Document` may have. `format`,
+`contentEncoding` and the like are annotations and assert nothing, as in the standard's
+default vocabulary.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from workbench.compatibility.documents import Document, Raw
 from workbench.errors import SchemaError
+
+if TYPE_CHECKING:
+    from workbench.compatibility.documents import Document, Raw
 
 Check = Callable[[Any], bool]
 """Returns whether a value is accepted."""
@@ -90,7 +95,7 @@ class Acceptor:
             return known[1]
         holder: list[Check] = []
         # A schema that refers to itself finds this while it is being made.
-        self._made[id(raw)] = raw, lambda value: holder[0](value)
+        self._made[id(raw)] = raw, lambda value: holder[0](value)  # noqa: PLW0108, not yet there
         holder.append(self._compiled(raw))
         self._made[id(raw)] = raw, holder[0]
         return holder[0]
@@ -171,9 +176,7 @@ class Acceptor:
             (pattern_of(pattern), self.check(part))
             for pattern, part in raw.get("patternProperties", {}).items()
         ]
-        found: list[Check] = []
-        for pattern, check in patterns:
-            found.append(lambda v, p=pattern, c=check: all(c(v[k]) for k in v if p.search(k)))
+        found = [_matching(pattern, check) for pattern, check in patterns]
         if raw.get("additionalProperties", True) is not True:
             others = self.check(raw["additionalProperties"])
             found.append(
@@ -246,28 +249,32 @@ def _of_strings(raw: dict[str, Any]) -> list[Check]:
 
 
 def _of_numbers(raw: dict[str, Any]) -> list[Check]:
-    found: list[Check] = []
     limit = limits(raw)
-    if "minimum" in limit:
-        found.append(lambda value, at=limit["minimum"]: value >= at)
-    if "maximum" in limit:
-        found.append(lambda value, at=limit["maximum"]: value <= at)
-    if "exclusiveMinimum" in limit:
-        found.append(lambda value, at=limit["exclusiveMinimum"]: value > at)
-    if "exclusiveMaximum" in limit:
-        found.append(lambda value, at=limit["exclusiveMaximum"]: value < at)
+    found: list[Check] = [
+        partial(test, limit[word]) for word, test in _LIMIT_TESTS.items() if word in limit
+    ]
     if "multipleOf" in limit:
-        step = exact(limit["multipleOf"])
-        found.append(lambda value: is_multiple(value, step))
+        found.append(partial(is_multiple, exact(limit["multipleOf"])))
     return found
+
+
+# The limit comes first, so that it can be bound: 3 <= value is a minimum.
+_LIMIT_TESTS: dict[str, Callable[[Any, Any], bool]] = {
+    "minimum": operator.le,
+    "maximum": operator.ge,
+    "exclusiveMinimum": operator.lt,
+    "exclusiveMaximum": operator.gt,
+}
 
 
 def limits(raw: dict[str, Any]) -> dict[str, Any]:
     """Return the limits of numbers; draft 4's exclusive ones as those of later drafts."""
     found = {word: raw[word] for word in _LIMITS if word in raw}
     for exclusive, plain in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-        if isinstance(found.get(exclusive), bool):
-            if found.pop(exclusive) and plain in found:
+        is_limit = found.get(exclusive)
+        if isinstance(is_limit, bool):
+            del found[exclusive]
+            if is_limit and plain in found:
                 found[exclusive] = found.pop(plain)
     return found
 
@@ -280,16 +287,19 @@ def exact(number: float) -> Fraction:
     return Fraction(repr(number))
 
 
-def is_multiple(value: float, step: Fraction) -> bool:
-    """Return whether a number is a whole multiple of another; infinity is of none."""
+def is_multiple(step: Fraction, value: float) -> bool:
+    """Return whether a number is a whole multiple of `step`; infinity is of none."""
     return abs(value) != float("inf") and exact(value) % step == 0
 
 
 def _sizes(raw: dict[str, Any], least: str, most: str, found: list[Check]) -> None:
-    if least in raw:
-        found.append(lambda value, at=raw[least]: len(value) >= at)
-    if most in raw:
-        found.append(lambda value, at=raw[most]: len(value) <= at)
+    if least in raw or most in raw:
+        at_least, at_most = raw.get(least, 0), raw.get(most, float("inf"))
+        found.append(lambda value: at_least <= len(value) <= at_most)
+
+
+def _matching(pattern: re.Pattern[str], check: Check) -> Check:
+    return lambda value: all(check(value[name]) for name in value if pattern.search(name))
 
 
 def _only(kind: type, checks: list[Check]) -> Check:
@@ -315,7 +325,7 @@ def key_of(value: Any) -> object:  # noqa: ANN401, any JSON
     if isinstance(value, bool):
         return "boolean", value
     if isinstance(value, list):
-        return "array", tuple(map(_key, value))
+        return "array", tuple(map(key_of, value))
     if isinstance(value, dict):
         return "object", frozenset((name, key_of(at)) for name, at in value.items())
     return value

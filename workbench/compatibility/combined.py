@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.compatibility.changes import is_compatible
 from workbench.compatibility.disjoint import are_disjoint, own
+from workbench.compatibility.documents import text_of
 from workbench.compatibility.matching import largest_matching
 from workbench.compatibility.nodes import COMBINED, Node
 
@@ -144,27 +145,23 @@ def _criterion(run: Comparison, old: Node, new: Node, place: Place) -> bool:
 
 
 def _paired(run: Comparison, old: Node, new: Node, place: Place) -> _Pairs:
-    before, after = _different(run, old), _different(run, new)
+    before, after = _different(old), _different(new)
     changes = {}
     for i, first in enumerate(before):
         at = place if first.raw is old.raw else place.at(old.kind, str(i))
         for j, second in enumerate(after):
             changes[i, j] = run.trial(first, second, at)
-    partners = {
+    partners = {}
+    for i in range(len(before)):
+        fitting = [j for j in range(len(after)) if is_compatible(changes[i, j])]
         # Equal parts first, so that they are not torn apart.
-        i: sorted(
-            (j for j in range(len(after)) if is_compatible(changes[i, j])),
-            key=lambda j, i=i: len(changes[i, j]),
-        )
-        for i in range(len(before))
-    }
+        in_order = sorted((len(changes[i, j]), j) for j in fitting)
+        partners[i] = [j for _, j in in_order]
     return _Pairs(before, after, changes, largest_matching(partners))
 
 
-def _different(run: Comparison, node: Node) -> list[Node]:
+def _different(node: Node) -> list[Node]:
     """Return the parts without those that are written like an earlier one."""
-    from workbench.compatibility.json_changes import text_of
-
     if any(part.raw is node.raw for part in node.parts):
         return list(node.parts)
     return list({text_of(part.raw): part for part in reversed(node.parts)}.values())[::-1]

@@ -313,3 +313,8 @@ def shown(value: object, most: int = 200) -> str:
     """Return a value as JSON text, cut after so many characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def text_of(value: Any) -> str:  # noqa: ANN401, any JSON
+    """Return JSON as text that is the same for the same value, in whatever order it is."""
+    return json.dumps(value, sort_keys=True, default=str)

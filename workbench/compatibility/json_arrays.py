@@ -97,10 +97,9 @@ def _added(run: Comparison, rest: Raw, new: Raw, place: Place) -> None:
 def _covered(run: Comparison, old: Raw, new: Raw, place: Place, how: str) -> None:
     changes = run.trial_of(old, new, place)
     run.changes.extend(changes)
-    told = (None, new) if how == "added" else (old, None)
     covered = "is" if is_compatible(changes) else "not"
     rule = f"item_{how}_{covered}_covered_by_partially_open_content_model"
-    run.add(rule, place, *told, new)
+    run.add(rule, place, None if how == "added" else old, new if how == "added" else None, new)
 
 
 def _other_items(run: Comparison, old: Raw, new: Raw, place: Place) -> None:

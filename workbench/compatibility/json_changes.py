@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.compatibility.changes import Change, Place, is_compatible, made
 from workbench.compatibility.combined import combined, compare_with_combined
 from workbench.compatibility.disjoint import own
-from workbench.compatibility.documents import Document, Raw, shown
+from workbench.compatibility.documents import Document, Raw, shown, text_of
 from workbench.compatibility.json_arrays import compare_arrays
 from workbench.compatibility.json_objects import compare_objects
 from workbench.compatibility.json_values import compare_enums, compare_numbers, compare_strings
@@ -158,13 +158,6 @@ _OF_KIND: dict[str, Callable[[Comparison, Node, Node, Place], None]] = {
     "not": _compare_not,
     "if": _compare_conditions,
 }
-
-
-def text_of(value: Any) -> str:  # noqa: ANN401, any JSON
-    """Return JSON as text that is the same for the same value, in whatever order it is."""
-    import json
-
-    return json.dumps(value, sort_keys=True, default=str)
 
 
 def told(node: Node) -> object:

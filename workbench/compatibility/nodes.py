@@ -8,11 +8,13 @@ schemas, so that its rules can be applied to the nodes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.compatibility.accepting import Acceptor
-from workbench.compatibility.documents import Document, Raw
 from workbench.errors import SchemaError
+
+if TYPE_CHECKING:
+    from workbench.compatibility.documents import Document, Raw
 
 Kind = Literal[
     "any",
@@ -30,7 +32,7 @@ Kind = Literal[
     "anyOf",
     "oneOf",
 ]
-COMBINED = ("allOf", "anyOf", "oneOf")
+COMBINED: tuple[Kind, ...] = ("allOf", "anyOf", "oneOf")
 
 GROUPS: dict[Kind, frozenset[str]] = {
     "string": frozenset(["minLength", "maxLength", "pattern"]),
@@ -68,10 +70,33 @@ GROUPS: dict[Kind, frozenset[str]] = {
 """The keywords that assert something of values of one kind."""
 
 ANNOTATIONS = frozenset(
-    "$schema $id id $anchor $dynamicAnchor $recursiveAnchor $vocabulary $comment $defs definitions "
-    "title description default examples deprecated readOnly writeOnly format contentEncoding "
-    "contentMediaType contentSchema unevaluatedItems unevaluatedProperties "
-    "$dynamicRef $recursiveRef".split()
+    [
+        "$schema",
+        "$id",
+        "id",
+        "$anchor",
+        "$dynamicAnchor",
+        "$recursiveAnchor",
+        "$vocabulary",
+        "$comment",
+        "$defs",
+        "definitions",
+        "title",
+        "description",
+        "default",
+        "examples",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+        "format",
+        "contentEncoding",
+        "contentMediaType",
+        "contentSchema",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "$dynamicRef",
+        "$recursiveRef",
+    ]
 )
 """Keywords that assert nothing, or that are refused before."""
 KNOWN = (
