@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.compatibility.avro_names import AvroField, AvroType, json_of_avro
 from workbench.compatibility.changes import Change, Place, is_compatible, made
@@ -46,9 +46,18 @@ class Resolution:
             self._resolve(*self._todo.popleft())
         return self.changes
 
-    def _add(self, rule: str, place: Place, old: object, new: object, probe: Any = None) -> None:  # noqa: ANN401, JSON
+    def _add(
+        self,
+        rule: str,
+        place: Place,
+        old: object,
+        new: object,
+        probe: Raw | None = None,
+        name: str | None = None,
+    ) -> None:
         found = RULES[rule]
-        self.changes.append(made(found, place, old, new, probe if found.breaks else None))
+        asks = probe if found.breaks else None
+        self.changes.append(made(found, place, old, new, asks, name))
 
     def _trial(self, writer: AvroType, reader: AvroType, place: Place) -> list[Change]:
         return Resolution(self.count).run(writer, reader, place)
@@ -136,11 +145,13 @@ class Resolution:
                 step = place.into(Field(source.name), *at, "type")
                 self._todo.append((source.type, part.type, step))
             elif part.has_default:
-                self._add("field_with_default_added", place.at(*at), None, part.name)
+                self._add(
+                    "field_with_default_added", place.at(*at), None, part.name, name=part.name
+                )
             else:
                 probe: Raw = {"required": [part.name]}
                 rule = "reader_field_missing_default_value"
-                self._add(rule, place.at(*at), None, part.name, probe)
+                self._add(rule, place.at(*at), None, part.name, probe, part.name)
         for index, part in enumerate(writer.fields):
             if part.name not in read:
                 step = place.into(Field(part.name), "fields", str(index))

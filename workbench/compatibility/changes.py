@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workbench.compatibility.documents import shown
-from workbench.compatibility.places import path_text, pointer_text
+from workbench.compatibility.places import Field, path_text, pointer_text
 
 if TYPE_CHECKING:
     from workbench.compatibility.documents import Raw
@@ -47,11 +47,14 @@ class Change:
     new: str | None
     probe: Raw | None = None
     """What a value at `steps` must satisfy for the reader to take it, None if it takes all."""
+    name: str | None = None
+    """The field that it is about, where `steps` lead to what lacks it."""
 
     @property
     def path(self) -> str:
         """Where it is in a payload, such as `items[].price`."""
-        return path_text(self.steps)
+        named = () if self.name is None else (Field(self.name),)
+        return path_text((*self.steps, *named))
 
     @property
     def schema_path(self) -> str:
@@ -64,8 +67,15 @@ def is_compatible(changes: list[Change]) -> bool:
     return not any(change.rule.breaks for change in changes)
 
 
-def made(rule: Rule, place: Place, old: object, new: object, probe: Raw | None = None) -> Change:
+def made(
+    rule: Rule,
+    place: Place,
+    old: object,
+    new: object,
+    probe: Raw | None = None,
+    name: str | None = None,
+) -> Change:
     """Return a change; `old` and `new` are told as JSON, None where there is nothing."""
     before = None if old is None else shown(old)
     after = None if new is None else shown(new)
-    return Change(rule, place.steps, place.pointer, before, after, probe)
+    return Change(rule, place.steps, place.pointer, before, after, probe, name)

@@ -51,11 +51,18 @@ class Comparison:
         return self.changes
 
     def add(
-        self, rule: str, place: Place, old: object, new: object, probe: Raw | None = None
+        self,
+        rule: str,
+        place: Place,
+        old: object,
+        new: object,
+        probe: Raw | None = None,
+        name: str | None = None,
     ) -> None:
         """Note a change."""
         found = RULES[rule]
-        self.changes.append(made(found, place, old, new, probe if found.breaks else None))
+        asks = probe if found.breaks else None
+        self.changes.append(made(found, place, old, new, asks, name))
 
     def later(self, old: Raw, new: Raw, place: Place) -> None:
         """Compare two schemas after this."""

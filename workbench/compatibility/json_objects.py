@@ -93,7 +93,7 @@ def compare_objects(run: Comparison, old: Node, new: Node, place: Place) -> None
 def _required(run: Comparison, old: Model, new: Model, place: Place) -> None:
     for name in sorted(old.required - new.required):
         if name in old.named and name in new.named:
-            run.add("required_attribute_removed", place.at("required", name), name, None)
+            run.add("required_attribute_removed", place.at("required", name), name, None, name=name)
     for name in sorted(new.required - old.required):
         is_added = name in new.named and name not in old.named
         if is_added and run.old.node(old.unnamed(name)).kind != "any":
@@ -101,7 +101,7 @@ def _required(run: Comparison, old: Model, new: Model, place: Place) -> None:
         rule = "required_attribute_added"
         if run.fills_defaults and new.has_default(name):
             rule = "required_attribute_with_default_added"
-        run.add(rule, place.at("required", name), None, name, {"required": [name]})
+        run.add(rule, place.at("required", name), None, name, {"required": [name]}, name)
 
 
 def _property(run: Comparison, old: Model, new: Model, name: str, place: Place) -> None:
@@ -158,7 +158,7 @@ def _required_added(run: Comparison, new: Model, name: str, within: Place, place
     rule = f"{how}_added_to_unopen_content_model"
     asks = {"required": [name]}
     if how == "required_property":
-        run.add(rule, at, None, new.named[name], asks)
+        run.add(rule, at, None, new.named[name], asks, name)
     else:
         run.add(rule, within, None, new.named[name], asks)
 

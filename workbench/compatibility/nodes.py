@@ -70,33 +70,12 @@ GROUPS: dict[Kind, frozenset[str]] = {
 """The keywords that assert something of values of one kind."""
 
 ANNOTATIONS = frozenset(
-    [
-        "$schema",
-        "$id",
-        "id",
-        "$anchor",
-        "$dynamicAnchor",
-        "$recursiveAnchor",
-        "$vocabulary",
-        "$comment",
-        "$defs",
-        "definitions",
-        "title",
-        "description",
-        "default",
-        "examples",
-        "deprecated",
-        "readOnly",
-        "writeOnly",
-        "format",
-        "contentEncoding",
-        "contentMediaType",
-        "contentSchema",
-        "unevaluatedItems",
-        "unevaluatedProperties",
-        "$dynamicRef",
-        "$recursiveRef",
-    ]
+    """
+    $schema $id id $anchor $dynamicAnchor $recursiveAnchor $vocabulary $comment $defs definitions
+    title description default examples deprecated readOnly writeOnly format contentEncoding
+    contentMediaType contentSchema unevaluatedItems unevaluatedProperties
+    $dynamicRef $recursiveRef
+    """.split()  # noqa: SIM905, a table
 )
 """Keywords that assert nothing, or that are refused before."""
 KNOWN = (

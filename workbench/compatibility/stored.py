@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import polars as pl
 
@@ -14,7 +13,7 @@ from workbench.compatibility.levels import level_of
 from workbench.errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from workbench.compatibility.documents import SchemaLike
 
@@ -154,7 +153,7 @@ def check_compatibility(
     >>> found.select("rule", "sentence", "first_position").rows()
     [('required_attribute_added', 'breaking, 1 of 2 events', 2)]
     """
-    before: list[SchemaLike] = list(old) if isinstance(old, list | tuple) else [old]
+    before = cast("list[SchemaLike]", list(old) if isinstance(old, list | tuple) else [old])
     if not before:
         msg = "Cannot check a schema against no other: `old` is empty. Give at least one."
         raise SchemaError(msg)
