@@ -23,7 +23,9 @@ CHECK_LEVEL = click.option(
     "--check",
     "check_of",
     type=click.Choice(LEVELS, case_sensitive=False),
-    help="Exit with 1 if a version cannot read what it must, by definition.",
+    metavar="LEVEL",
+    help="Exit with 1 if a version cannot read what it must: BACKWARD, FORWARD, FULL, each also "
+    "with _TRANSITIVE, or NONE.",
 )
 ONLY_AFFECTED = click.option(
     "--only-affected",
@@ -130,7 +132,8 @@ def _table(
     what: str,
     most: int | None,
 ) -> None:
-    top = found if most is None else found.head(most)
+    said = with_short_types(found)
+    top = said if most is None else said.head(most)
     if found.height:
-        screen.table(views.columns(view, with_short_types(top)))
+        screen.table(views.columns(view, top))
     more(screen, found.height, top.height, what)

@@ -96,11 +96,12 @@ class Resolution:
                 self.changes.extend(changes)
 
     def _read_union(self, writer: AvroType, reader: AvroType, place: Place) -> None:
-        for branch in reader.branches:
-            changes = self._trial(writer, branch, place)
-            if is_compatible(changes):
-                self.changes.extend(changes)
-                return
+        trials = [self._trial(writer, branch, place) for branch in reader.branches]
+        fitting = [changes for changes in trials if is_compatible(changes)]
+        if fitting:
+            # The branch that is most like what was written, as Avro's readers have it.
+            self.changes.extend(min(fitting, key=len))
+            return
         told = told_type(writer), [told_type(part) for part in reader.branches]
         self._add("missing_union_branch", place, *told, json_of_avro(reader))
 
