@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbench.schemas.shapes import OBJECT, Mark, Path, in_maps
+from workbench.schemas.shapes import MOST_KEYS, OBJECT, Mark, Path, in_maps
 from workbench.schemas.statistics import NEVER, Field, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
-
-MOST_KEYS = 256
-"""Different names in an object of one schema, beyond which it is taken for a map."""
 
 
 class Extent(NamedTuple):
@@ -107,6 +104,7 @@ def wide_objects(
     cells: Sequence[Cell],
     members: Mapping[Path, set[Path]],
     maps: Mapping[Path, frozenset[str]],
+    others: Mapping[Path, frozenset[str]],
 ) -> dict[Path, frozenset[str]]:
     """Return the objects with too many names, with those names that are always there.
 
@@ -118,10 +116,18 @@ def wide_objects(
         The fields of each object.
     maps
         Objects that have been found so before: they stay.
+    others
+        Objects that are so in events which are not in the cells yet.
     """
+    wide = {path for path, mine in members.items() if len(mine) > MOST_KEYS}
     found = {}
-    for path, mine in members.items():
-        if path in maps or len(mine) > MOST_KEYS:
-            always = {m[-1] for m in mine if not any(c.missing(m).events for c in cells)}
-            found[path] = frozenset(name for name in always if isinstance(name, str))
-    return {**{path: frozenset[str]() for path in maps}, **found}
+    for path in {**maps, **others, **dict.fromkeys(wide)}:
+        names = [
+            m[-1] for m in members.get(path, ()) if not any(c.missing(m).events for c in cells)
+        ]
+        always = frozenset(name for name in names if isinstance(name, str))
+        # In events of which nothing is known yet, any name is always there.
+        is_known = any(path in cell.fields for cell in cells)
+        kept = always if is_known else others.get(path, always)
+        found[path] = kept & others.get(path, kept)
+    return found

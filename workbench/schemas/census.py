@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_EPOCHS = 16
 """Epochs that are kept of one type and schema version; the shortest is joined to another."""
+MOST_BEGINNINGS = 512
+"""Epochs that are begun in one type and schema version; then what is new begins none."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,6 +60,8 @@ class Version:
     maps: Mapping[Path, frozenset[str]]
     """Objects with too many names; of each those that are always there, which stay fields."""
     known: _Known
+    begun: int
+    """Epochs that were begun, those among them that have been joined."""
 
     @property
     def events(self) -> int:
@@ -84,16 +88,21 @@ class _Growing:
         self.features, self.missing = set(known.features), set(known.missing)
         self.shapes = set(known.shapes)
         self.events = 0 if version is None else version.events
+        self.begun = 0 if version is None else version.begun
         self.members: dict[Path, set[Path]] = {}
         for path, _ in self.features:
             self._is_member(path)
 
     def version(self) -> Version:
         known = _Known(frozenset(self.features), frozenset(self.missing), frozenset(self.shapes))
-        return Version(tuple(self.epochs), self.maps, known)
+        return Version(tuple(self.epochs), self.maps, known, self.begun)
 
     def add(self, piece: Piece) -> None:
+        if piece.maps:
+            self._settle(piece.maps)
         begins = [row for row, shape in piece.first_rows() if self._is_new(shape)]
+        del begins[max(MOST_BEGINNINGS - self.begun, 0) :]
+        self.begun += len(begins)
         cuts = sorted({0, *begins})
         for begin, end in zip(cuts, [*cuts[1:], piece.positions.size], strict=True):
             cell = piece.cell(begin, end).later(self.events)
@@ -147,9 +156,9 @@ class _Growing:
         members.add(path)
         return is_new
 
-    def _settle(self) -> None:
-        """Take objects with too many names for maps."""
-        maps = wide_objects(self.epochs, self.members, self.maps)
+    def _settle(self, others: Mapping[Path, frozenset[str]] | None = None) -> None:
+        """Take objects with too many names for maps, and those that are in other events."""
+        maps = wide_objects(self.epochs, self.members, self.maps, others or {})
         if maps == self.maps:
             return
         self.maps = maps
@@ -160,7 +169,8 @@ class _Growing:
         self.members = {}
         for path, _ in self.features:
             self._is_member(path)
-        self._join_alike()
+        if self.epochs:
+            self._join_alike()
 
     def _join_alike(self) -> None:
         """Join epochs that begin with nothing new any more."""

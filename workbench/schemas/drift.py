@@ -12,7 +12,7 @@ import polars as pl
 from workbench.catalog import short_name
 from workbench.description import html_table
 from workbench.schemas.change_points import changes, numbers_at
-from workbench.schemas.shapes import BOOLEAN, NULL, Path, path_text
+from workbench.schemas.shapes import NULL, Path, path_text
 from workbench.schemas.statistics import LONGEST_TEXT, MOST_VALUES
 from workbench.tables import CHANGE_POINTS, DRIFT
 
@@ -123,8 +123,8 @@ class Drift:
         empty = pl.DataFrame(schema={"window": pl.Int64, "value": pl.String})
         parts = [
             pl.DataFrame({"window": of_event[found.nth], "value": found.text})
-            for (p, kind), found in self.events.values.items()
-            if p == path and kind != BOOLEAN
+            for kind in self.events.kinds(path)
+            if (found := self.events.values.get((path, kind))) is not None
         ]
         return pl.concat([empty, *parts]).filter(pl.col("window") >= 0)
 

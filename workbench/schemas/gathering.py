@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from workbench.schemas.cells import MOST_KEYS
 from workbench.schemas.shapes import (
     ARRAY,
     JSON_KINDS,
@@ -20,8 +19,8 @@ from workbench.schemas.shapes import (
     Feature,
     Mark,
     Path,
-    Shape,
     in_maps,
+    maps_among,
 )
 from workbench.tables import TIME
 
@@ -61,18 +60,25 @@ class Gathered:
 
     def count(self, path: Path, kinds: Iterable[str] | None = None) -> NDArray[np.int64]:
         """Return how often each shape has a path, or these kinds there."""
-        wanted = None if kinds is None else set(kinds)
-        columns = [
-            i
-            for i, (p, kind) in enumerate(self.features)
-            if p == path and (wanted is None or kind in wanted)
-        ]
+        wanted = self.kinds(path) if kinds is None else kinds
+        columns = [self._columns[path, kind] for kind in wanted if (path, kind) in self._columns]
         total: NDArray[np.int64] = self.counts[:, columns].sum(axis=1)
         return total
 
     def kinds(self, path: Path) -> list[str]:
         """Return the kinds at a path."""
-        return [kind for p, kind in self.features if p == path]
+        return self._kinds.get(path, [])
+
+    @cached_property
+    def _columns(self) -> dict[Feature, int]:
+        return {feature: i for i, feature in enumerate(self.features)}
+
+    @cached_property
+    def _kinds(self) -> dict[Path, list[str]]:
+        found: dict[Path, list[str]] = {}
+        for path, kind in self.features:
+            found.setdefault(path, []).append(kind)
+        return found
 
     def around(self, path: Path) -> NDArray[np.int64]:
         """Return how often each shape has what holds a path."""
@@ -95,7 +101,7 @@ class Gathered:
 def gathered(pieces: Iterable[Piece]) -> Gathered:
     """Return the events of all pieces together, in order of position."""
     found = list(pieces)
-    maps = _maps(shape for piece in found for shape in piece.shapes)
+    maps = _with(maps_among(s for p in found for s in p.shapes), found)
     features: dict[Feature, int] = {}
     numbers: dict[object, int] = {}
     rows: list[dict[int, int]] = []
@@ -117,6 +123,14 @@ def gathered(pieces: Iterable[Piece]) -> Gathered:
         counts,
         _values(found, nth, maps),
     )
+
+
+def _with(maps: dict[Path, frozenset[str]], pieces: Iterable[Piece]) -> dict[Path, frozenset[str]]:
+    """Return these maps, and those that pieces have been read with."""
+    for piece in pieces:
+        for path, kept in piece.maps.items():
+            maps[path] = maps.get(path, kept) & kept
+    return maps
 
 
 def _numbered(
@@ -159,19 +173,3 @@ def _sorted(parts: list[Values]) -> Values:
     nth = np.concatenate([part.nth for part in parts])
     order = np.argsort(nth, kind="stable")
     return Values(nth[order], pl.concat([part.text for part in parts]).gather(order))
-
-
-def _maps(shapes: Iterable[Shape]) -> dict[Path, frozenset[str]]:
-    """Return the objects with too many names; names that are always there stay fields."""
-    members: dict[Path, set[str]] = {}
-    always: dict[Path, set[str]] = {}
-    for shape in shapes:
-        mine: dict[Path, set[str]] = {p: set() for p, kind in shape.features if kind == OBJECT}
-        for path, _ in shape.features:
-            if path and isinstance(path[-1], str):
-                mine[path[:-1]].add(path[-1])
-        for path, names in mine.items():
-            members.setdefault(path, set()).update(names)
-            whole = {n for n in names if (*path, n) not in shape.incomplete}
-            always[path] = always[path] & whole if path in always else whole
-    return {p: frozenset(always[p]) for p, names in members.items() if len(names) > MOST_KEYS}

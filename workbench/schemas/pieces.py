@@ -6,7 +6,7 @@ the middle of a part is found at its own event.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,7 +14,16 @@ import polars as pl
 
 from workbench.payload.decode import after_time
 from workbench.schemas.cells import Cell, Extent
-from workbench.schemas.shapes import OBJECT, Feature, Mark, Path, Shape, shape_of
+from workbench.schemas.shapes import (
+    OBJECT,
+    Feature,
+    Mark,
+    Path,
+    Shape,
+    maps_among,
+    shape_of,
+    with_maps,
+)
 from workbench.schemas.skeletons import Values, skeletons
 from workbench.schemas.statistics import (
     NEVER,
@@ -27,7 +36,7 @@ from workbench.schemas.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -64,6 +73,8 @@ class Piece:
     shape_of: NDArray[np.int64]
     """Which of `shapes` each event has."""
     values: dict[Feature, _Found]
+    maps: Mapping[Path, frozenset[str]]
+    """Objects of too many names, which are maps in its shapes, with names that stay fields."""
     whole: Cell | None = None
     """What is known of all its events."""
 
@@ -105,7 +116,11 @@ class Piece:
         return found
 
     def _add_values(self, fields: dict[Path, Field], begin: int, end: int) -> None:
-        for (path, kind), found in self.values.items():
+        used = np.unique(self.shape_of[begin:end])
+        for path, kind in dict.fromkeys(f for i in used for f in self.shapes[i].features):
+            if (path, kind) not in self.values:
+                continue
+            found = self.values[path, kind]
             low, high = np.searchsorted(found.row, [begin, end])
             if low == high:
                 continue
@@ -201,11 +216,13 @@ class Examiner:
         group_of = np.empty(frame.height, np.int64)
         lengths = groups["row"].list.len().to_numpy()
         group_of[groups["row"].explode().to_numpy()] = np.repeat(np.arange(len(shapes)), lengths)
+        keys = [Key(t or "", v) for t, v in groups.select("type", "schema_version").rows()]
+        maps, shapes = _with_maps(keys, shapes)
         tokens = (
             _located(found.texts, group_of, [s.texts for s in shapes]),
             _located(found.numbers, group_of, [s.numbers for s in shapes]),
         )
-        pieces = _split(frame, groups, shapes, group_of, tokens)
+        pieces = _split(frame, (keys, shapes, maps), group_of, tokens)
         return [_with_whole(piece) for piece in pieces] if self._sums_up else pieces
 
     def _shape(self, skeleton: str) -> Shape:
@@ -215,6 +232,20 @@ class Examiner:
             if len(self._shapes) < MOST_REMEMBERED:
                 self._shapes[skeleton] = shape
         return shape
+
+
+def _with_maps(
+    keys: Sequence[Key], shapes: Sequence[Shape]
+) -> tuple[dict[Key, dict[Path, frozenset[str]]], list[Shape]]:
+    """Return which objects are maps, and the shapes with them so."""
+    mine: dict[Key, list[Shape]] = {}
+    for key, shape in zip(keys, shapes, strict=True):
+        mine.setdefault(key, []).append(shape)
+    maps = {key: maps_among(found) for key, found in mine.items()}
+    return maps, [
+        with_maps(shape, maps[key]) if maps[key] else shape
+        for key, shape in zip(keys, shapes, strict=True)
+    ]
 
 
 class _Located(NamedTuple):
@@ -243,13 +274,12 @@ def _located(
 
 def _split(
     frame: pl.DataFrame,
-    groups: pl.DataFrame,
-    shapes: list[Shape],
+    groups: tuple[list[Key], list[Shape], dict[Key, dict[Path, frozenset[str]]]],
     group_of: NDArray[np.int64],
     tokens: tuple[_Located, _Located],
 ) -> list[Piece]:
-    """Return a piece for each type and schema version."""
-    keys = [Key(t or "", v) for t, v in groups.select("type", "schema_version").rows()]
+    """Return a piece for each type and schema version; groups are events of one skeleton."""
+    keys, shapes, maps = groups
     unique = list(dict.fromkeys(keys))
     number = {key: i for i, key in enumerate(unique)}
     piece_of_group = np.array([number[key] for key in keys], np.int64)
@@ -268,16 +298,14 @@ def _split(
             tuple(shapes[g] for g in of_piece),
             np.searchsorted(of_piece, group_of[rows]),
             {f: _Found(within[v.row], v.text) for (p, f), v in values.items() if p == i},
+            maps[key],
         )
         pieces.append(piece)
     return pieces
 
 
 def _with_whole(piece: Piece) -> Piece:
-    whole = piece.cell(0, piece.positions.size)
-    return Piece(
-        piece.key, piece.positions, piece.times, piece.shapes, piece.shape_of, piece.values, whole
-    )
+    return replace(piece, whole=piece.cell(0, piece.positions.size))
 
 
 def _by_feature(

@@ -65,7 +65,7 @@ def evidence(before: int, events: int, after: int) -> float:
     Examples
     --------
     >>> round(evidence(10, 10, 10), 2), round(evidence(10, 1, 10), 2)
-    (13.86, 0.74)
+    (13.86, 0.72)
     """
     whole = before + after
     return _likelihood(events, after) - _likelihood(events, whole)

@@ -37,7 +37,7 @@ class Schemas:
     >>> from workbench.samples import shop_path
     >>> schemas = open_history(shop_path()).schemas()
     >>> schemas.of("Order.Placed").versions["name"].to_list()
-    ['1', '2', '3', 'undecodable']
+    ['1', '2', 'undecodable', '3']
     """
 
     source: str

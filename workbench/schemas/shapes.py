@@ -18,7 +18,7 @@ import numpy as np
 from workbench.payload.typed import ENVELOPE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -40,6 +40,8 @@ STRING, OBJECT, ARRAY = "string", "object", "array"
 JSON_KINDS = (NULL, BOOLEAN, INTEGER, NUMBER, STRING, OBJECT, ARRAY)
 KNOWN_WRAPPERS = ("datetime_iso", "decimal_str", "uuid_hex")
 
+MOST_KEYS = 256
+"""Different names in an object of one schema, beyond which it is taken for a map."""
 MOST_NESTED = 64
 """Levels of a payload that are looked at."""
 LONGEST_NAME = 64
@@ -119,6 +121,41 @@ class Shape:
     def key(self) -> tuple[frozenset[Feature], frozenset[Path]]:
         """What two payloads of one shape have in common, whatever the length of lists."""
         return frozenset(self.features), self.incomplete
+
+
+def with_maps(shape: Shape, maps: Mapping[Path, frozenset[str]]) -> Shape:
+    """Return a shape in which these objects are maps; see `in_maps`."""
+    numbers: dict[Feature, int] = {}
+    counts = Counter[int]()
+    table = np.empty(len(shape.features), np.int32)
+    for i, (path, kind) in enumerate(shape.features):
+        table[i] = numbers.setdefault((in_maps(path, maps), kind), len(numbers))
+        counts[int(table[i])] += shape.counts[i]
+    slots = np.append(table, -1)  # -1 stays -1
+    return Shape(
+        tuple(numbers),
+        tuple(counts[n] for n in numbers.values()),
+        frozenset(path for path in shape.incomplete if in_maps(path, maps) == path),
+        slots[shape.texts],
+        slots[shape.numbers],
+        tuple((int(table[n]), value, count) for n, value, count in shape.literals),
+    )
+
+
+def maps_among(shapes: Iterable[Shape]) -> dict[Path, frozenset[str]]:
+    """Return the objects of more than `MOST_KEYS` names, with names that are always there."""
+    members: dict[Path, set[str]] = {}
+    always: dict[Path, set[str]] = {}
+    for shape in shapes:
+        mine: dict[Path, set[str]] = {p: set() for p, kind in shape.features if kind == OBJECT}
+        for path, _ in shape.features:
+            if path and isinstance(path[-1], str):
+                mine[path[:-1]].add(path[-1])
+        for path, names in mine.items():
+            members.setdefault(path, set()).update(names)
+            whole = {name for name in names if (*path, name) not in shape.incomplete}
+            always[path] = always[path] & whole if path in always else whole
+    return {p: frozenset(always[p]) for p, names in members.items() if len(names) > MOST_KEYS}
 
 
 class _Members(list[tuple[str, Any]]):

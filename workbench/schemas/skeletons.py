@@ -20,12 +20,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _QUOTE, _BACKSLASH, _COLON = ord('"'), ord("\\"), ord(":")
-_NUMBER = np.zeros(256, np.bool_)
-_NUMBER[list(b"-+0123456789")] = True
-_CLOSING = np.zeros(256, np.bool_)
-_CLOSING[list(b",]}\n")] = True
-_SPACE = np.zeros(256, np.bool_)
-_SPACE[list(b" \t\r\n")] = True
+_LINE_END = ord("\n")
+# What a byte outside of texts is, by one look at all bytes.
+_OTHER, _NUMBER, _CLOSING, _SPACE = range(4)
+_CLASSES = bytes(
+    _NUMBER
+    if byte in b"-+0123456789"
+    else _CLOSING
+    if byte in b",]}\n"
+    else _SPACE
+    if byte in b" \t\r"
+    else _OTHER
+    for byte in range(256)
+)
 _WRAPPER_NAME = b"_type_"
 
 
@@ -101,23 +108,24 @@ def _read(source: _Bytes) -> Skeletons:
     quotes = _quotes(found)
     opens, closes = quotes[0::2], quotes[1::2]
     is_value = (found[closes + 1] != _COLON) & ~_names_wrapper(found, opens, closes)
-    inside = _covered(found.size, opens, closes + 1)
-    outside = ~inside
-    if np.count_nonzero(_SPACE[found] & outside) > source.ends.size:
+    classes = np.frombuffer(found.tobytes().translate(_CLASSES), np.uint8).copy()
+    classes[_covered(found.size, opens, closes + 1)] = _OTHER
+    if (classes == _SPACE).any() or np.count_nonzero(found == _LINE_END) > source.ends.size:
         raise _SpacesError
-    digits = _NUMBER[found] & outside
+    digits = classes == _NUMBER
     goes_on = np.zeros_like(digits)
-    goes_on[1:] = digits[1:] & digits[:-1]
+    np.logical_and(digits[1:], digits[:-1], out=goes_on[1:])
     texts = _Spans(opens[is_value] + 1, closes[is_value])
-    kept = ~_covered(found.size, texts.begin, texts.end)
-    kept &= ~goes_on
-    bare = np.where(digits, np.uint8(ord("0")), found)[kept]
-    numbers = _numbers(found, digits & ~goes_on, outside)
-    counted = np.concatenate([[0], np.cumsum(kept)])
-    begins, ends = counted[source.begins], counted[source.ends] - 1
+    dropped = _covered(found.size, texts.begin, texts.end)
+    strings = found[dropped]
+    dropped |= goes_on
+    bare = found[~dropped]
+    bare[digits[~dropped]] = ord("0")
+    numbers = _numbers(found, digits & ~goes_on, classes)
+    ends = np.flatnonzero(bare == _LINE_END)
     return Skeletons(
-        _Spans(begins, ends).taken(bare),
-        Values(source.rows(texts.begin), _plain(texts.taken(found))),
+        _texts(bare[bare != _LINE_END], np.diff(ends, prepend=-1) - 1),
+        Values(source.rows(texts.begin), _plain(_texts(strings, texts.end - texts.begin))),
         Values(source.rows(numbers.begin), numbers.taken(found)),
     )
 
@@ -138,25 +146,21 @@ def _names_wrapper(
 
 
 def _covered(size: int, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which of so many bytes are in one of the spans, which do not overlap."""
+    """Return which of so many bytes are in one of the spans, which do not touch."""
     steps = np.zeros(size + 1, np.int8)
     steps[begins] += 1
-    np.subtract.at(steps, ends, 1) if (begins[1:] == ends[:-1]).any() else _step(steps, ends)
-    return np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
-
-
-def _step(steps: NDArray[np.int8], ends: NDArray[np.int64]) -> None:
     steps[ends] -= 1
+    return np.cumsum(steps[:-1], dtype=np.int8, out=steps[:-1]).view(np.bool_)
 
 
 def _numbers(
-    found: NDArray[np.uint8], starts: NDArray[np.bool_], outside: NDArray[np.bool_]
+    found: NDArray[np.uint8], starts: NDArray[np.bool_], classes: NDArray[np.uint8]
 ) -> _Spans:
     """Return the spans of numbers: from the first digit or sign to what closes a value."""
     at = np.flatnonzero(starts)
     before = found[at - 1]  # of the first byte this is the last one, a line end
     at = at[(before != ord(".")) & (before != ord("e")) & (before != ord("E"))]
-    closing = np.flatnonzero(_CLOSING[found] & outside)
+    closing = np.flatnonzero(classes == _CLOSING)
     return _Spans(at, closing[np.searchsorted(closing, at)])
 
 
@@ -168,15 +172,17 @@ class _Spans(NamedTuple):
 
     def taken(self, found: NDArray[np.uint8]) -> pl.Series:
         """Return the pieces as texts."""
-        import pyarrow as pa
+        data = found[_covered(found.size, self.begin, self.end)]
+        return _texts(data, self.end - self.begin)
 
-        lengths = self.end - self.begin
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        at = np.arange(offsets[-1]) + np.repeat(self.begin - offsets[:-1], lengths)
-        texts = pa.LargeStringArray.from_buffers(
-            self.begin.size, pa.py_buffer(offsets), pa.py_buffer(found[at])
-        )
-        return pl.Series("value", texts, pl.String)
+
+def _texts(data: NDArray[np.uint8], lengths: NDArray[np.int64]) -> pl.Series:
+    """Return bytes as texts of these lengths."""
+    import pyarrow as pa
+
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    buffers = pa.py_buffer(offsets), pa.py_buffer(data)
+    return pl.Series("value", pa.LargeStringArray.from_buffers(lengths.size, *buffers), pl.String)
 
 
 def _plain(texts: pl.Series) -> pl.Series:
