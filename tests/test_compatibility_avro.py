@@ -274,7 +274,7 @@ PRIMITIVES = st.sampled_from(["null", "boolean", "int", "long", "float", "double
 
 def wrapped(inside: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     fields = st.lists(
-        st.builds(lambda name, kind: field(name, kind), st.sampled_from("abc"), inside),
+        st.builds(field, st.sampled_from("abc"), inside),
         max_size=3,
         unique_by=lambda part: part["name"],
     )

@@ -55,15 +55,19 @@ def schemas(asked: Asked, check_of: str | None, only_affected: bool) -> Answer: 
     --type, their fields too. With --check, what one version breaks for another instead, and
     how many stored events that affects.
     """
+    _refuse_lone(check_of, only_affected=only_affected)
     history = asked.bar.watch(asked.history(), "reading payloads")
     found = history.schemas()
     if check_of is None:
-        if only_affected:
-            msg = "--only-affected says what counts for --check LEVEL: give that too."
-            raise click.UsageError(msg)
         return _listed(asked, found)
     asked.bar.begin("counting affected events")
     return _checked(asked, found.check(check_of), check_of, only_affected=only_affected)
+
+
+def _refuse_lone(level: str | None, *, only_affected: bool) -> None:
+    if only_affected and level is None:
+        msg = "--only-affected says what counts for --check LEVEL: give that too."
+        raise click.UsageError(msg, click.get_current_context())
 
 
 def _listed(asked: Asked, found: Schemas) -> Answer:

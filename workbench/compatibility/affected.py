@@ -2,12 +2,12 @@
 
 A probe is what the reader's schema asks of the values at a path. An event is affected if it
 has a value there that does not satisfy it. A payload is decoded once for all probes, and
-only payloads of a version that some probe asks about are decoded at all.
+only payloads of a version that some probe asks about are decoded at all. One that is no
+JSON, or is nested deeper than Python can follow, is left out of those in question.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -105,11 +105,18 @@ def _count(questions: list[Question], events: pl.DataFrame) -> None:
     for position, text in zip(positions, events["data"].to_list(), strict=True):
         try:
             payload = read(text)
+            found = [tally for is_refused, tally in refusals if is_refused(payload)]
         except (msgspec.DecodeError, RecursionError):
-            payload = json.loads(text)
-        for is_refused, tally in refusals:
-            if is_refused(payload):
-                tally.add(position)
+            _leave_out(questions)
+            continue
+        for tally in found:
+            tally.add(position)
+
+
+def _leave_out(questions: list[Question]) -> None:
+    """Take an event that cannot be judged out of those in question."""
+    for question in questions:
+        question.tally.of -= 1
 
 
 def refuses(steps: Steps, check: Check) -> Callable[[Any], bool]:

@@ -28,7 +28,7 @@ PROMOTIONS = {
 }
 """To which types a reader may promote what was written."""
 NAMED = ("record", "enum", "fixed")
-MOST_PAIRS = 100_000
+MOST_PAIRS = 50_000
 
 
 @dataclass(slots=True)

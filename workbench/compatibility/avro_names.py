@@ -37,7 +37,7 @@ class AvroType:
     default: str | None = None
     """The symbol that stands for those that an enum does not know."""
     size: int = 0
-    item: AvroType | None = None
+    contents: tuple[AvroType, ...] = ()
     """Of an array its items, of a map its values."""
     branches: tuple[AvroType, ...] = ()
     logical: tuple[object, ...] = ()
@@ -51,9 +51,7 @@ class AvroType:
     @property
     def content(self) -> AvroType:
         """What an array or a map holds."""
-        if self.item is None:  # pragma: no cover, only arrays and maps are asked
-            raise SchemaError(self.kind)
-        return self.item
+        return self.contents[0]
 
 
 def avro_type(schema: SchemaLike) -> AvroType:
@@ -98,7 +96,7 @@ class _Reader:
             return self.of_name(schema, str(kind), namespace)
         if kind in ("array", "map"):
             word = "items" if kind == "array" else "values"
-            return AvroType(kind, item=self.read(_needed(schema, word), namespace))
+            return AvroType(kind, contents=(self.read(_needed(schema, word), namespace),))
         found = self.by_name(kind, namespace)
         logical = _decimal(schema)
         return AvroType(found.kind, logical=logical) if logical else found

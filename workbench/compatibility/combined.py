@@ -162,7 +162,7 @@ def _paired(run: Comparison, old: Node, new: Node, place: Place) -> _Pairs:
 
 def _different(node: Node) -> list[Node]:
     """Return the parts without those that are written like an earlier one."""
-    if any(part.raw is node.raw for part in node.parts):
+    if node.is_own:
         return list(node.parts)
     return list({text_of(part.raw): part for part in reversed(node.parts)}.values())[::-1]
 

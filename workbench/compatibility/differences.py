@@ -37,7 +37,7 @@ MIRRORED = {
 }
 MIRRORED |= {other: rule for rule, other in MIRRORED.items()}
 """Every rule, and which one it is the other way round."""
-MOST_PAIRS = 100_000
+MOST_PAIRS = 50_000
 _MOST_ROWS = 60
 
 

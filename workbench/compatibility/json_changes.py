@@ -25,7 +25,7 @@ from workbench.errors import SchemaError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MOST_PAIRS = 100_000
+MOST_PAIRS = 50_000
 """Pairs that are compared before a schema is refused as too large."""
 _TOLD = {"$id": "id", "id": "id", "title": "title", "description": "description"}
 _TOLD |= {"default": "default", "format": "format"}
@@ -109,7 +109,7 @@ class Comparison:
             place = place.after(pair)
             if self.old.node(old.raw) is old and self.new.node(new.raw) is new:
                 self._annotations(old, new, place)
-        if old.kind == "never" or new.kind == "any":
+        if old.kind == "never" or new.kind == "any" or self._is_same_choice(old, new):
             return
         if compare_with_combined(self, old, new, place):
             return
@@ -117,6 +117,12 @@ class Comparison:
             self.add("type_changed", place, told(old), told(new), own(new))
             return
         self._same_kind(old, new, place)
+
+    def _is_same_choice(self, old: Node, new: Node) -> bool:
+        """Return whether two nodes are combined of the same parts: nothing is to be matched."""
+        if old.kind not in COMBINED or (old.kind, old.is_own) != (new.kind, new.is_own):
+            return False
+        return old.is_made == new.is_made and self.are_equal(old.raw, new.raw)
 
     def _same_kind(self, old: Node, new: Node, place: Place) -> None:
         if old.kind in COMBINED:
@@ -132,10 +138,10 @@ class Comparison:
     def _annotations(self, old: Node, new: Node, place: Place) -> None:
         before, after = old.words, new.words
         for word, name in _TOLD.items():
-            if text_of(before.get(word)) != text_of(after.get(word)):
+            if before.get(word) != after.get(word):
                 self.add(f"{name}_changed", place, before.get(word), after.get(word))
         for word in sorted((before.keys() | after.keys()) - KNOWN):
-            if text_of(before.get(word)) != text_of(after.get(word)):
+            if before.get(word) != after.get(word):
                 at = place.at(word)
                 self.add("keyword_unknown", at, before.get(word), after.get(word))
 
@@ -193,6 +199,9 @@ def changes_of_json(old: Document, new: Document) -> list[Change]:
     """
     before, after = tree(old), tree(new)
     try:
+        if text_of(old.root) == text_of(new.root) and old.draft == new.draft:
+            before.acceptor.check(old.root)  # refuses what cannot be read
+            return []
         return Comparison(before, after).run(before.root, after.root, Place())
     except RecursionError as error:
         msg = (

@@ -103,6 +103,11 @@ class Node:
     """Of an enum."""
 
     @property
+    def is_own(self) -> bool:
+        """Whether it is combined of kinds of its own schema, as a list of types is."""
+        return any(part.raw is self.raw for part in self.parts)
+
+    @property
     def words(self) -> dict[str, Any]:
         """The keywords of the schema."""
         return self.raw if isinstance(self.raw, dict) else {}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from workbench.compatibility.accepting import first_items
-from workbench.compatibility.nodes import GROUPS
+from workbench.compatibility.nodes import ANNOTATIONS, GROUPS
 from workbench.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_ALTERNATIVES = 256
 ANY = "any"
+_REFERRING = ANNOTATIONS | {"$ref"}
 _LIMITS = (GROUPS["string"] | GROUPS["number"]) | frozenset(
     ["minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "format"]
 )
@@ -127,7 +128,13 @@ class JsonOutline:
     @property
     def key(self) -> Hashable:
         """What is the same for the same part of a schema."""
-        return frozenset(tuple(id(raw) for raw in group) for group in self.groups)
+        return frozenset(tuple(id(self._meant(raw)) for raw in group) for group in self.groups)
+
+    def _meant(self, raw: Raw) -> Raw:
+        """Return a schema, or what it refers to if it says nothing else."""
+        while isinstance(raw, dict) and "$ref" in raw and not raw.keys() - _REFERRING:
+            raw = self.document.target(raw)
+        return raw
 
     @property
     def kinds(self) -> frozenset[str]:
