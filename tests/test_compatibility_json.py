@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.compatibility.accepting import Acceptor
+from workbench.compatibility.affected import refuses
 from workbench.compatibility.changes import is_compatible
 from workbench.compatibility.documents import document
 from workbench.compatibility.json_changes import changes_of_json
@@ -568,6 +569,71 @@ def test_each_fact_of_the_schema_registry_holds(old, new, expected):
     assert found(old, new) == set(filter(None, expected.split(", ")))
 
 
+def in_2020(schema: Any) -> Any:
+    """The same schema of a list in the words of 2020-12."""
+    if not isinstance(schema.get("items"), list):
+        return schema
+    rest = {"items": schema["additionalItems"]} if "additionalItems" in schema else {}
+    return {"type": "array", "prefixItems": schema["items"], **rest}
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), [f for f in LISTS if "items" in f[0]])
+def test_each_fact_of_lists_holds_in_the_words_of_2020(old, new, expected):
+    """The same facts with `prefixItems` and `items`.
+
+    Facts of confluentinc/schema-registry: diff-schema-examples-2020-12.json.
+    """
+    rules = sorted(text.split()[0] for text in expected.split(", "))
+    assert sorted(text.split()[0] for text in found(in_2020(old), in_2020(new))) == rules
+
+
+SEVEN = {"$schema": "http://json-schema.org/draft-07/schema#"}
+SINCE_2019 = {"$schema": "https://json-schema.org/draft/2019-09/schema"}
+SINCE_2020 = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            {**SEVEN, "$ref": "#/definitions/a", "definitions": {"a": STRING}},
+            {**SINCE_2020, "$ref": "#/$defs/a", "$defs": {"a": STRING}},
+        ),
+        (
+            {**SEVEN, **array(INTEGER)},
+            {**SINCE_2020, "type": "array", "prefixItems": [INTEGER]},
+        ),
+        (
+            {**SEVEN, **array(INTEGER, rest=False)},
+            {**SINCE_2020, "type": "array", "prefixItems": [INTEGER], "items": False},
+        ),
+        (
+            {**SEVEN, "type": "object", "dependencies": {"a": ["b"]}},
+            {**SINCE_2019, "type": "object", "dependentRequired": {"a": ["b"]}},
+        ),
+        ({**SEVEN, **foo(type="object")}, {**SINCE_2020, **foo(type="object")}),
+        *(
+            ({**SINCE_2020, **part}, {**SINCE_2020, **part, "title": "other"})
+            for part in (
+                {"properties": {"unevaluatedItems": STRING}},
+                {"properties": {"$ref": STRING, "$id": STRING}},
+                {"$defs": {"unevaluatedProperties": STRING}},
+                {"enum": ["$dynamicRef", {"$ref": "x"}]},
+                {"const": {"$dynamicRef": True}},
+            )
+        ),
+    ],
+)
+def test_the_words_of_another_draft_make_no_difference(old, new):
+    """A schema said in the keywords of two drafts is one schema, and names are no keywords.
+
+    Facts of Aiven-Open/karapace, tests/unit/compatibility/jsonschema,
+    test_draft_2019_2020_compatibility.py.
+    """
+    assert is_compatible(changes_of_json(document(old), document(new)))
+    assert is_compatible(changes_of_json(document(new), document(old)))
+
+
 def valid(schema: Any, value: Any) -> bool:
     return jsonschema.Draft202012Validator(schema).is_valid(value)
 
@@ -898,7 +964,7 @@ UNIVERSE = [
 
 
 @given(pairs())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_compatible_schema_takes_every_value_of_the_old_one(pair):
     """If nothing breaks, then whatever satisfies the old schema satisfies the new one."""
     old, new = pair
@@ -907,6 +973,23 @@ def test_a_compatible_schema_takes_every_value_of_the_old_one(pair):
         takes, still = jsonschema.Draft202012Validator(old), jsonschema.Draft202012Validator(new)
         taken = [value for value in UNIVERSE if takes.is_valid(value)]
         assert [value for value in taken if not still.is_valid(value)] == []
+
+
+@given(pairs())
+@settings(max_examples=200, deadline=None)
+def test_an_event_is_affected_exactly_where_the_reader_refuses_it(pair):
+    """Of what the writer takes, the probes together refuse what the reader refuses, no more."""
+    old, new = pair
+    writer, reader = document(old), document(new)
+    acceptor = Acceptor(reader)
+    refused = [
+        refuses(change.steps, acceptor.check(change.probe))
+        for change in changes_of_json(writer, reader)
+        if change.probe is not None
+    ]
+    takes, still = Acceptor(writer).check(writer.root), acceptor.check(reader.root)
+    for value in filter(takes, UNIVERSE):
+        assert any(probe(value) for probe in refused) is not still(value)
 
 
 @given(st.lists(SCHEMAS, min_size=1, max_size=2))

@@ -100,7 +100,8 @@ class Resolution:
         fitting = [changes for changes in trials if is_compatible(changes)]
         if fitting:
             # The branch that is most like what was written, as Avro's readers have it.
-            self.changes.extend(min(fitting, key=len))
+            fitting.sort(key=len)
+            self.changes.extend(fitting[0])
             return
         told = told_type(writer), [told_type(part) for part in reader.branches]
         self._add("missing_union_branch", place, *told, json_of_avro(reader))

@@ -118,17 +118,17 @@ def counted(
     questions = [ask.question for ask in changes if ask.question is not None]
     if payloads is not None and any(question.check for question in questions):
         count(questions, payloads())
-    rows = [_row(ask) for ask in changes]
-    return sorted(
-        rows,
-        key=lambda row: (
-            row["version"],
-            row["against"],
-            row["direction"],
-            not row["breaks"],
-            row["schema_path"],
-            row["rule"],
-        ),
+    return [_row(ask) for ask in sorted(changes, key=_order)]
+
+
+def _order(ask: Asked) -> tuple[str, int, int, str, bool, str, str]:
+    change = ask.change
+    return (
+        ask.newer.type or "",
+        *ask.pair,
+        not change.rule.breaks,
+        change.schema_path,
+        change.rule.name,
     )
 
 

@@ -42,5 +42,5 @@ FINDINGS = Table(
         Column("last_position", pl.Int64, "the last affected event"),
         Column("sentence", pl.String, "the same in words"),
     ),
-    ("type", "version", "against", "direction", "not breaks", "schema_path", "rule"),
+    ("type", "version", "against", "direction", "breaks first", "schema_path", "rule"),
 )
