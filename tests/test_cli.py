@@ -166,6 +166,7 @@ def invocations(store, folder):
         "event": [store, 5],
         "problems": [store],
         "rate": [store],
+        "schemas": [store],
         "export": [store, folder / "out.csv"],
         "compare": [
             *(store, "--base", "counting:per_type", "--with", "counting:per_type"),

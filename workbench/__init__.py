@@ -2,11 +2,13 @@
 
 `open_history` opens a store of events for reading only; a `History` answers with
 Polars frames; `replay` runs a `Projection` over it and remembers every change;
-`compare` says where two such trials differ, since which event, and why. In a notebook,
-`%load_ext workbench` makes the cell magic `%%trial` known.
+`compare` says where two such trials differ, since which event, and why. `diff` and
+`check_compatibility` hold schemas against each other and against what is stored. In a
+notebook, `%load_ext workbench` makes the cell magic `%%trial` known.
 """
 
 from workbench.comparing.comparison import Comparison, compare, propose_correction
+from workbench.compatibility import SchemaDiff, check_compatibility, diff
 from workbench.edits import Edit, NewEvent
 from workbench.errors import WorkbenchError
 from workbench.event import Event
@@ -28,10 +30,13 @@ __all__ = [
     "NewEvent",
     "Progress",
     "Projection",
+    "SchemaDiff",
     "Trial",
     "WorkbenchError",
     "browse",
+    "check_compatibility",
     "compare",
+    "diff",
     "handles",
     "load_ipython_extension",
     "load_trial",

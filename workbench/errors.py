@@ -18,7 +18,7 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownPositionError (LookupError)       no event with that number
     ├── UnknownTableError (LookupError)          the trial has no such table
     ├── UnknownSchemaError (LookupError)         the type has no schema of that name
-    ├── SchemaError (ValueError)                 a declared schema that cannot be read
+    ├── SchemaError (ValueError)                 a schema that cannot be read or compared
     ├── UnknownClassError (LookupError)          a stored type without a class that may be used
     ├── RangeError (ValueError)                  a range that ends before it begins
     ├── EditError (ValueError)                   an edit that cannot be made
@@ -100,7 +100,7 @@ class UnknownSchemaError(WorkbenchError, LookupError):
 
 
 class SchemaError(WorkbenchError, ValueError):
-    """A declared schema that cannot be read as one."""
+    """A declared schema that cannot be read as one, or two that cannot be compared."""
 
 
 class UnknownClassError(WorkbenchError, LookupError):

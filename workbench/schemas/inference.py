@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.catalog import check_window
+from workbench.compatibility.affected import COLUMNS as READ_COLUMNS
 from workbench.schemas.census import Census
 from workbench.schemas.drift import Drift
 from workbench.schemas.gathering import gathered
@@ -14,6 +15,8 @@ from workbench.sources import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    import polars as pl
 
     from workbench.scanning import Reading
 from workbench.schemas.pieces import Part
@@ -32,7 +35,10 @@ def schemas_of(name: str, reading: Reading) -> Schemas:
     def read(after: int | None) -> Generator[Part, None, None]:
         return reading.used(COLUMNS, examiner.part, Selection(after=after))
 
-    return Schemas(name, Census().add(read(None)), read)
+    def payloads(types: frozenset[str]) -> Generator[pl.DataFrame, None, None]:
+        return reading.frames(READ_COLUMNS, Selection(types=types))
+
+    return Schemas(name, Census().add(read(None)), read, payloads)
 
 
 def drift_of(reading: Reading, type_: str, every: str) -> Drift:

@@ -45,6 +45,8 @@ class Schemas:
     census: Census = field(repr=False)
     read: Callable[[int | None], Iterable[Part]] = field(repr=False, compare=False)
     """Reads the history's parts after a position."""
+    payloads: Callable[[frozenset[str]], Iterable[pl.DataFrame]] = field(repr=False, compare=False)
+    """Reads the events of some types: position, type, schema_version and data."""
     types: frozenset[str] | None = None
     """The types that it is narrowed to, if it is."""
 
@@ -179,6 +181,31 @@ class Schemas:
                     )
         order = ("type", "first_position", "older", "newer")
         return SCHEMA_OVERLAPS.frame(rows).sort(order)
+
+    def check(self, level: str = "BACKWARD_TRANSITIVE") -> pl.DataFrame:
+        """Return what each version breaks, and for how many events: `workbench.tables.FINDINGS`.
+
+        Each version of a type is checked against the one before it, or with a level that
+        ends in `_TRANSITIVE` against all before it, in the order of their names. Payloads
+        are read only of types in which something breaks.
+
+        Parameters
+        ----------
+        level
+            NONE, BACKWARD (the newer reads what the older has written), FORWARD (the older
+            reads what the newer has written) or FULL (both), the last three also with
+            _TRANSITIVE.
+
+        Raises
+        ------
+        SchemaError
+            If there is no such level.
+        StoreUnreadableError
+            If the source can no longer be read.
+        """
+        from workbench.compatibility.stored import check_stored
+
+        return check_stored(self, level, self.payloads)
 
     def __repr__(self) -> str:
         """One line."""

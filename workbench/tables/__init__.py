@@ -6,6 +6,7 @@ frames against it, and the README's reference is printed from it.
 """
 
 from workbench.tables.comparing import CAUSES, COMPARED, CORRECTIONS, DIVERGENCES, ROWS
+from workbench.tables.compatibility import FINDINGS, SCHEMA_DIFFERENCES
 from workbench.tables.history import EVENTS, PROBLEMS, RATE, RECEIVERS, SNAPSHOTS, STREAMS, TYPES
 from workbench.tables.schemas import (
     CHANGE_POINTS,
@@ -30,6 +31,8 @@ ALL = (
     SCHEMA_FIELDS,
     SCHEMA_OVERLAPS,
     SCHEMA_MISMATCHES,
+    SCHEMA_DIFFERENCES,
+    FINDINGS,
     DRIFT,
     CHANGE_POINTS,
     CHANGES,
@@ -59,6 +62,7 @@ __all__ = [
     "EDITS",
     "EVENTS",
     "FAILURES",
+    "FINDINGS",
     "HANDLED",
     "IMPACT",
     "PROBLEMS",
@@ -66,6 +70,7 @@ __all__ = [
     "RATE",
     "RECEIVERS",
     "ROWS",
+    "SCHEMA_DIFFERENCES",
     "SCHEMA_FIELDS",
     "SCHEMA_MISMATCHES",
     "SCHEMA_OVERLAPS",
