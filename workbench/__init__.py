@@ -18,6 +18,8 @@ from workbench.projections.rows import table
 from workbench.reading import Progress
 from workbench.replay import load_trial, replay
 from workbench.trials.trial import Trial
+from workbench.upcasting.checking import check_upcasters
+from workbench.upcasting.report import UpcasterReport
 
 __all__ = [
     "Comparison",
@@ -28,7 +30,9 @@ __all__ = [
     "Progress",
     "Projection",
     "Trial",
+    "UpcasterReport",
     "WorkbenchError",
+    "check_upcasters",
     "compare",
     "handles",
     "load_ipython_extension",

@@ -9,6 +9,15 @@ from workbench.tables.comparing import CAUSES, COMPARED, CORRECTIONS, DIVERGENCE
 from workbench.tables.history import EVENTS, PROBLEMS, RATE, RECEIVERS, SNAPSHOTS, STREAMS, TYPES
 from workbench.tables.spec import TIME, Column, Dtype, Table
 from workbench.tables.trials import CHANGES, COVERAGE, EDITS, FAILURES, HANDLED, IMPACT, PROFILE
+from workbench.tables.upcasting import (
+    RELEASE_FIELDS,
+    RELEASE_STREAMS,
+    RELEASE_TYPES,
+    UNRESOLVED,
+    UPCAST_FAILURES,
+    UPCAST_FIELDS,
+    UPCASTS,
+)
 
 ALL = (
     EVENTS,
@@ -30,6 +39,13 @@ ALL = (
     DIVERGENCES,
     CAUSES,
     CORRECTIONS,
+    UPCASTS,
+    UPCAST_FAILURES,
+    UPCAST_FIELDS,
+    UNRESOLVED,
+    RELEASE_TYPES,
+    RELEASE_FIELDS,
+    RELEASE_STREAMS,
 )
 
 __all__ = [
@@ -49,11 +65,18 @@ __all__ = [
     "PROFILE",
     "RATE",
     "RECEIVERS",
+    "RELEASE_FIELDS",
+    "RELEASE_STREAMS",
+    "RELEASE_TYPES",
     "ROWS",
     "SNAPSHOTS",
     "STREAMS",
     "TIME",
     "TYPES",
+    "UNRESOLVED",
+    "UPCASTS",
+    "UPCAST_FAILURES",
+    "UPCAST_FIELDS",
     "Column",
     "Dtype",
     "Table",
