@@ -19,6 +19,7 @@ from workbench.reading import Progress
 from workbench.replay import load_trial, replay
 from workbench.trials.trial import Trial
 from workbench.upcasting.checking import check_upcasters
+from workbench.upcasting.releases import ReleaseComparison, compare_releases
 from workbench.upcasting.report import UpcasterReport
 
 __all__ = [
@@ -29,11 +30,13 @@ __all__ = [
     "NewEvent",
     "Progress",
     "Projection",
+    "ReleaseComparison",
     "Trial",
     "UpcasterReport",
     "WorkbenchError",
     "check_upcasters",
     "compare",
+    "compare_releases",
     "handles",
     "load_ipython_extension",
     "load_trial",

@@ -28,10 +28,8 @@ UPCASTS = Table(
         Column("lost", pl.Int64, "fields that upcasters take away, of any event"),
         Column("filled", pl.Int64, "fields that upcasters add"),
         Column("changed_type", pl.Int64, "fields that upcasters make a value of another type"),
-        Column(
-            "defaulted", pl.Int64, "declared fields that an event lacks, and that have a default"
-        ),
-        Column("missing", pl.Int64, "declared fields that an event lacks, and that have none"),
+        Column("defaulted", pl.Int64, "declared fields with a default that an event lacks"),
+        Column("missing", pl.Int64, "declared fields without one that an event lacks"),
         Column("extra", pl.Int64, "fields of an event that the class does not declare"),
         Column("idempotent", pl.Int64, "events that the same upcasters, run again, leave as is"),
         Column("unstable", pl.Int64, "events that come to something else when upcast once more"),

@@ -82,8 +82,7 @@ def _module(module: Module, request: Request) -> ModuleType:
         found = _imported(module)
     except LoadingError:
         raise
-    except BaseException as error:
-        # SystemExit too: a module may end the interpreter.
+    except BaseException as error:  # noqa: BLE001, SystemExit too: a module may end the interpreter
         said = (str(error).splitlines() or [""])[0][:300]
         missing = isinstance(error, ModuleNotFoundError) and error.name
         if missing and f"{module.other or module.name}.".startswith(f"{missing}."):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 LONGEST = 200
 """Characters of an example."""
+TAG = "\u0001"
+"""Before the name of a class, where a value is written to be read again."""
 DEEPEST = 300
 """Levels that are looked into; below, values are compared as wholes."""
 _PLAIN = (str, int, bool, type(None))
@@ -32,6 +36,33 @@ class Difference(NamedTuple):
     """'lost', 'filled', 'changed type' or 'changed'."""
     before: Any
     after: Any
+
+
+class Tagged:
+    """A value that was written with the name of its class; each name is a class here."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+@cache
+def _tag(name: str) -> type[Tagged]:
+    return type(name, (Tagged,), {"__slots__": ()})
+
+
+def read(text: str) -> Any:  # noqa: ANN401, what was written
+    """Return what `written` has written; values that JSON has not are `Tagged`."""
+    return json.loads(text, object_hook=_read_tag)
+
+
+def _read_tag(found: dict[str, Any]) -> Any:  # noqa: ANN401, JSON
+    if len(found) == 1:
+        ((name, value),) = found.items()
+        if name.startswith(TAG):
+            return _tag(name[len(TAG) :])(value)
+    return found
 
 
 class Absent:
@@ -55,15 +86,21 @@ def joined(path: str, name: object) -> str:
     return f"{path}.{text}" if path else text
 
 
-def written(value: object) -> str:
-    """Return a value as JSON; wrappers name what JSON has not.
+def written(value: object, tag: str = TAG) -> str:
+    """Return a value as JSON, in which equal values are the same text.
 
-    Notes
-    -----
-    A `Decimal`, `datetime` or `UUID` is `{"Decimal": "1.50"}` and so on, and an object of a
-    user's class `{"Address": {...}}` with its attributes.
+    What JSON has not is an object of one member, named after the value's class: a `Decimal`
+    is `{"Decimal": "1.50"}`, and an object of a user's class has its attributes.
+
+    Parameters
+    ----------
+    value
+        Any value of an event.
+    tag
+        What stands before the name of a class.
     """
-    return json.dumps(_jsonable(value, 0), sort_keys=True, ensure_ascii=False, default=str)
+    found = _jsonable(value, 0, tag)
+    return json.dumps(found, sort_keys=True, ensure_ascii=False, default=str)
 
 
 def example(value: object) -> str | None:
@@ -71,39 +108,42 @@ def example(value: object) -> str | None:
     if value is ABSENT:
         return None
     try:
-        text = written(value)
+        text = written(value, tag="")
     except Exception as error:  # noqa: BLE001, what a user's class raises
         text = f"<{type(error).__name__}>"
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _jsonable(value: Any, depth: int) -> Any:  # noqa: ANN401, PLR0911, one case a kind of value
+def _jsonable(value: Any, depth: int, tag: str) -> Any:  # noqa: ANN401
     kind = type(value)
-    if kind in _PLAIN:
+    if kind in _PLAIN or (kind is float and math.isfinite(value)):
         return value
     if depth > DEEPEST:
         return f"<{kind.__name__}>"
-    if kind is float:
-        return value if math.isfinite(value) else {"float": str(value)}
-    if isinstance(value, Mapping):
-        found = {str(k): _jsonable(v, depth + 1) for k, v in value.items()}
-        return found if kind is dict else {kind.__name__: found}
     if kind is list:
-        return [_jsonable(v, depth + 1) for v in value]
-    if isinstance(value, (Decimal, UUID)):
-        return {kind.__name__: str(value)}
-    if isinstance(value, (datetime, date, time)):
-        return {kind.__name__: value.isoformat()}
+        return [_jsonable(member, depth + 1, tag) for member in value]
+    if kind is dict:
+        return {str(k): _jsonable(v, depth + 1, tag) for k, v in value.items()}
+    if isinstance(value, Tagged):
+        return {f"{tag}{kind.__name__}": value.value}
+    return {f"{tag}{kind.__name__}": _inside(value, depth + 1, tag)}
+
+
+def _inside(value: Any, depth: int, tag: str) -> Any:  # noqa: ANN401
+    """Return what a value holds that is no value of JSON."""
     if isinstance(value, Enum):
-        return {kind.__name__: value.name}
-    if isinstance(value, tuple):
-        return {kind.__name__: [_jsonable(v, depth + 1) for v in value]}
-    if isinstance(value, Set):
-        found_set = [json.dumps(_jsonable(v, depth + 1), sort_keys=True) for v in value]
-        return {kind.__name__: sorted(found_set)}
-    attributes = _attributes(value)
-    return {kind.__name__: {k: _jsonable(v, depth + 1) for k, v in attributes.items()}}
+        return value.name
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, (Decimal, UUID, float, int, str)):
+        return str(value)
+    if isinstance(value, (tuple, list)):
+        return [_jsonable(member, depth, tag) for member in value]
+    if isinstance(value, AbstractSet):
+        return sorted(json.dumps(_jsonable(v, depth, tag), sort_keys=True) for v in value)
+    held = value if isinstance(value, Mapping) else _attributes(value)
+    return {str(name): _jsonable(v, depth, tag) for name, v in held.items()}
 
 
 def _attributes(value: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -127,36 +167,48 @@ def same(a: Any, b: Any) -> bool:  # noqa: ANN401, values of any kind
         return a is b
 
 
-def differences(before: Any, after: Any, path: str = "", depth: int = 0) -> Iterator[Difference]:  # noqa: ANN401
+def differences(
+    before: Any,  # noqa: ANN401, a value of any kind
+    after: Any,  # noqa: ANN401, the same
+    path: str = "",
+    depth: int = 0,
+) -> Iterator[Difference]:
     """Yield where a value differs from what it was, at the highest place that tells it.
 
     A member that is gone is 'lost', also one that has become null; a new one, or one that
     was null, is 'filled'. A value of another type is 'changed type', another value of
     the same type 'changed'. Members of a list share one path.
     """
+    kind = type(before)
     if before is after:
         return
-    kind, is_deep = type(before), depth < DEEPEST
-    if kind is dict and type(after) is dict and is_deep:
+    if kind is not type(after) or depth >= DEEPEST or kind not in {dict, list}:
+        what = _what(before, after)
+        if what is not None:
+            yield Difference(path, what, before, after)
+    elif kind is dict:
         for name, value in before.items():
             inner = joined(path, name)
             if name in after:
                 yield from differences(value, after[name], inner, depth + 1)
             else:
                 yield Difference(inner, "lost", value, ABSENT)
-        for name, value in after.items():
-            if name not in before:
-                yield Difference(joined(path, name), "filled", ABSENT, value)
-    elif kind is list and type(after) is list and is_deep:
+        gained = [name for name in after if name not in before]
+        for name in gained:
+            yield Difference(joined(path, name), "filled", ABSENT, after[name])
+    else:
         for one, other in zip(before, after, strict=False):
             yield from differences(one, other, f"{path}[]", depth + 1)
         if len(before) > len(after):
             yield Difference(f"{path}[]", "lost", before[len(after)], ABSENT)
         elif len(after) > len(before):
             yield Difference(f"{path}[]", "filled", ABSENT, after[len(before)])
-    elif before is None or after is None:
-        yield Difference(path, "filled" if before is None else "lost", before, after)
-    elif kind is not type(after):
-        yield Difference(path, "changed type", before, after)
-    elif not same(before, after):
-        yield Difference(path, "changed", before, after)
+
+
+def _what(before: Any, after: Any) -> str | None:  # noqa: ANN401
+    """Return how two values differ that have no members to look at, None if they do not."""
+    if before is None or after is None:
+        return "filled" if before is None else "lost"
+    if type(before) is not type(after):
+        return "changed type"
+    return None if same(before, after) else "changed"
