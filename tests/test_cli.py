@@ -170,6 +170,7 @@ def invocations(store, folder):
             *(store, "--base", "counting:per_type", "--with", "counting:per_type"),
             *("--key", "type", "--accepted", folder / "accepted.toml"),
         ],
+        "upcast": [store, "--classes", "shop", "--classes", "counting"],
         "serve": [store, "--no-open"],
         "demo": [],
     }
@@ -179,6 +180,12 @@ def invocations(store, folder):
 def module(tmp_path_factory):
     """Write a module with a projection, `counting:per_type`, and return its folder."""
     folder = tmp_path_factory.mktemp("module")
+    (folder / "shop.py").write_text(
+        "from eventsourcing.domain import Aggregate, event\n\n\n"
+        "class Order(Aggregate):\n"
+        '    @event("Placed")\n    def __init__(self, n: int) -> None: ...\n\n'
+        '    @event("Shipped")\n    def ship(self, n: int) -> None: ...\n'
+    )
     (folder / "counting.py").write_text(
         'import polars as pl\n\n\ndef per_type(events):\n    return events.group_by("type").len()\n'
     )

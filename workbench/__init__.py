@@ -19,6 +19,8 @@ from workbench.reading import Progress
 from workbench.replay import load_trial, replay
 from workbench.trials.trial import Trial
 from workbench.upcasting.checking import check_upcasters
+from workbench.upcasting.draft_tests import draft_test
+from workbench.upcasting.drafting import draft_upcaster
 from workbench.upcasting.releases import ReleaseComparison, compare_releases
 from workbench.upcasting.report import UpcasterReport
 
@@ -37,6 +39,8 @@ __all__ = [
     "check_upcasters",
     "compare",
     "compare_releases",
+    "draft_test",
+    "draft_upcaster",
     "handles",
     "load_ipython_extension",
     "load_trial",

@@ -103,7 +103,7 @@ RELEASE_TYPES = Table(
     "the events of one type and stored version, as two releases read them",
     (
         _TYPE,
-        Column("stored_version", pl.Int32, "the schema version"),
+        Column("stored_version", pl.Int64, "the schema version"),
         Column("events", pl.Int64, "events"),
         Column("read_by_old", pl.Int64, "those that the old release makes events of its classes"),
         Column("read_by_new", pl.Int64, "those that the new release makes events of its classes"),
@@ -125,7 +125,7 @@ RELEASE_FIELDS = Table(
     "one field that two releases make something else of",
     (
         _TYPE,
-        Column("stored_version", pl.Int32, "the schema version"),
+        Column("stored_version", pl.Int64, "the schema version"),
         Column("path", pl.String, "the field; members of a list share `name[]`"),
         Column("what", pl.String, "'only in old', 'only in new', 'other type' or 'other value'"),
         Column("events", pl.Int64, "events"),

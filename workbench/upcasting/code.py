@@ -84,7 +84,8 @@ def code_of(named: Named | Sequence[Named], types: Collection[str]) -> Code:
     UpcasterError
         If one is none of these, or there is nothing.
     """
-    several = [named] if isinstance(named, (str, type, ModuleType)) else list(named)
+    is_several = isinstance(named, (list, tuple, set, frozenset))
+    several: list[object] = list(named) if is_several else [named]  # type: ignore[arg-type]
     if not several:
         msg = (
             "Cannot upcast without code: nothing was named. Name the modules whose code you "

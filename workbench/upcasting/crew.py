@@ -12,7 +12,6 @@ import time as clock
 from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -36,6 +35,7 @@ from workbench.upcasting.wire import (
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 MOST_DEATHS = 3
 """So often may events of one type and version end a process, before the others are left out."""

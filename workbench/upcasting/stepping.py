@@ -125,7 +125,10 @@ class Stepper:
         try:
             kind = self.classes.resolve(type_)
         except UnknownClassError as error:
-            return Kind(type_, None, None, False, broken(FIND, error), None, None, is_named)  # noqa: FBT003
+            # What to do about it is for whoever has not named the module.
+            said = str(error).partition(". Named are: ")[0] if is_named else str(error)
+            early = Broken(FIND, type(error).__name__, said)
+            return Kind(type_, None, None, False, early, None, None, is_named)  # noqa: FBT003
         odd = late = None
         is_uuid = False
         try:

@@ -193,16 +193,19 @@ def differences(
                 yield from differences(value, after[name], inner, depth + 1)
             else:
                 yield Difference(inner, "lost", value, ABSENT)
-        gained = [name for name in after if name not in before]
-        for name in gained:
+        for name in [name for name in after if name not in before]:
             yield Difference(joined(path, name), "filled", ABSENT, after[name])
     else:
-        for one, other in zip(before, after, strict=False):
-            yield from differences(one, other, f"{path}[]", depth + 1)
-        if len(before) > len(after):
-            yield Difference(f"{path}[]", "lost", before[len(after)], ABSENT)
-        elif len(after) > len(before):
-            yield Difference(f"{path}[]", "filled", ABSENT, after[len(before)])
+        yield from _of_lists(before, after, f"{path}[]", depth + 1)
+
+
+def _of_lists(before: list[Any], after: list[Any], path: str, depth: int) -> Iterator[Difference]:
+    for one, other in zip(before, after, strict=False):
+        yield from differences(one, other, path, depth)
+    if len(before) > len(after):
+        yield Difference(path, "lost", before[len(after)], ABSENT)
+    elif len(after) > len(before):
+        yield Difference(path, "filled", ABSENT, after[len(before)])
 
 
 def _what(before: Any, after: Any) -> str | None:  # noqa: ANN401
