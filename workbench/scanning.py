@@ -50,14 +50,21 @@ class Reading:
         return self.first_time is not None or self.last_time is not None
 
     def frames(
-        self, columns: Collection[str], narrowed: Selection | None = None
+        self,
+        columns: Collection[str],
+        narrowed: Selection | None = None,
+        *,
+        checks: bool = True,
     ) -> Generator[pl.DataFrame, None, None]:
-        """Yield columns of `workbench.tables.EVENTS`, a frame a part, in order of position."""
+        """Yield columns of `workbench.tables.EVENTS`, a frame a part, in order of position.
+
+        Without `checks`, `data` may hold text that is no JSON.
+        """
         return read_parts(
             self.source,
             self.selection if narrowed is None else self.selection.meet(narrowed),
             self._asked(columns),
-            lambda raw: self._decoded(raw, columns),
+            lambda raw: self._decoded(raw, columns, checks=checks),
             self.on_progress,
         )
 

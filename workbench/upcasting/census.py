@@ -80,8 +80,17 @@ class Counter:
     def steps(self, path: Path, position: int, before: Any, after: Any) -> None:  # noqa: ANN401
         """Note what upcasters did to one event's state."""
         found = [d for d in differences(before, after) if d.what in _TOLD]
+        known = self._fields.setdefault(path, {})
         for one in found:
-            self.field(path, _counted(path, position, one, found))
+            count = known.get((one.path, one.what))
+            if count is None:
+                self.field(path, _counted(path, position, one, _twins(one, found)))
+                continue
+            count.events += count.last_position != position
+            count.last_position = position
+            if count.same_as:
+                twins = _twins(one, found)
+                count.same_as = [twin for twin in count.same_as if twin in twins]
 
     @property
     def fields(self) -> list[FieldCount]:
@@ -123,26 +132,19 @@ def _add(known: FieldCount, found: FieldCount) -> None:
     known.same_as = [path for path in known.same_as or () if path in others]
 
 
-def _counted(path: Path, position: int, one: Difference, found: list[Difference]) -> FieldCount:
-    """Return one field of one event, and which other fields had its value before or after."""
-    same_as: list[str] = []
+def _counted(path: Path, position: int, one: Difference, twins: list[str]) -> FieldCount:
+    """Return one field of one event."""
+    before, after = example(one.before), example(one.after)
+    return FieldCount(*path, one.path, one.what, 1, position, position, before, after, twins)
+
+
+def _twins(one: Difference, found: list[Difference]) -> list[str]:
+    """Return which other fields had a lost one's value after, or a new one's before."""
     if one.what == "lost":
-        others = (d for d in found if d.what == "filled")
-        same_as = [d.path for d in others if same(d.after, one.before)]
-    elif one.what == "filled":
-        others = (d for d in found if d.what == "lost")
-        same_as = [d.path for d in others if same(d.before, one.after)]
-    return FieldCount(
-        *path,
-        one.path,
-        one.what,
-        1,
-        position,
-        position,
-        example(one.before),
-        example(one.after),
-        same_as,
-    )
+        return [d.path for d in found if d.what == "filled" and same(d.after, one.before)]
+    if one.what == "filled":
+        return [d.path for d in found if d.what == "lost" and same(d.before, one.after)]
+    return []
 
 
 class Declared:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.upcasting.census import Counter, Declared, odd_field
 from workbench.upcasting.stepping import Broken
-from workbench.upcasting.values import same
+from workbench.upcasting.values import equal
 from workbench.upcasting.wire import Failed, Unresolved
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ class DryRun:
             if not chunk.kind.is_named:
                 return
         rows = range(len(chunk.rows))
-        groups: dict[Any, list[int]] = {}
-        for i, version in enumerate(chunk.versions):
-            groups.setdefault(version if type(version) is int else None, []).append(i)
+        groups = _groups(chunk.versions)
         seconds = clock.perf_counter() - begun
         again = self._again(chunk) if _steps(chunk) else {}
         positions = chunk.part["position"].to_list()
@@ -100,6 +98,11 @@ class DryRun:
     ) -> None:
         """Upcast the events of one stored version."""
         found, kind = self._counter.path(path), chunk.kind
+        is_simple = chunk.is_plain and not again and kind.early is kind.odd is kind.late is None
+        if is_simple and Broken not in set(map(type, chunk.states)):
+            found.succeeded += len(among)
+            self._shapes(chunk, path, among, positions)
+            return
         good: list[int] = []
         for i in among:
             state = chunk.states[i]
@@ -127,10 +130,10 @@ class DryRun:
         """Return whether an event comes to the same twice, and whether once more changes it."""
         kind, version, row = chunk.kind, chunk.versions[i], chunk.rows[i]
         upcast, state = self._stepper.upcast, chunk.states[i]
-        stable = upcast(kind, second, version, row, again=True) is None and same(state, second)
+        stable = upcast(kind, second, version, row, again=True) is None and equal(state, second)
         if not stable:
             return False, False
-        return True, upcast(kind, second, version, row, again=True) is None and same(state, second)
+        return True, upcast(kind, second, version, row, again=True) is None and equal(state, second)
 
     def _shapes(self, chunk: Chunk, path: Path, good: list[int], positions: list[int]) -> None:
         """Hold the fields of events against those that the class declares."""
@@ -141,6 +144,10 @@ class DryRun:
         if declared is None:
             declared = self._declared[chunk.kind.stored] = Declared(kind)
         spans: dict[tuple[str, ...], list[int]] = {}
+        shapes = list(map(tuple, chunk.states)) if len(good) == len(chunk.states) else []
+        if len(set(shapes)) == 1:
+            spans[shapes[0]] = [len(good), positions[good[0]], positions[good[-1]]]
+            good = []
         for i in good:
             names = tuple(chunk.states[i])
             span = spans.get(names)
@@ -173,12 +180,16 @@ def _runs(chunk: Chunk, i: int) -> bool:
 def _steps(chunk: Chunk) -> bool:
     """Return whether any event of a chunk runs steps."""
     code = chunk.kind.code
-    if type(code) is int:
-        stored = [
-            v
-            for v, s in zip(chunk.versions, chunk.states, strict=True)
-            if s.__class__ is not Broken
-        ]
-        if all(type(v) is int for v in stored) and min(stored, default=code) >= code:
-            return False
+    if type(code) is int and set(map(type, chunk.versions)) == {int}:
+        return bool(min(chunk.versions) < code)
     return any(_runs(chunk, i) for i in range(len(chunk.rows)))
+
+
+def _groups(versions: list[Any]) -> dict[int | None, list[int]]:
+    """Return which events have which stored version; None stands for what is no number."""
+    if set(map(type, versions)) == {int} and len(set(versions)) == 1:
+        return {versions[0]: list(range(len(versions)))}
+    groups: dict[int | None, list[int]] = {}
+    for i, version in enumerate(versions):
+        groups.setdefault(version if type(version) is int else None, []).append(i)
+    return groups

@@ -7,6 +7,8 @@ each upcaster run, and the object made.
 
 from __future__ import annotations
 
+import json
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -171,7 +173,7 @@ class Stepper:
         is_plain = states is not None
         if states is None:
             states, may_skip = [self._one(row) for row in part.iter_rows(named=True)], False
-        versions = self._with_ids(kind, part, states, stored)
+        versions = self._with_ids(kind, part, states, stored, quick=may_skip)
         return Chunk(kind, rows, part, states, versions, is_plain, not may_skip)
 
     def _one(self, row: dict[str, Any]) -> Any:  # noqa: ANN401, a state of any kind, or Broken
@@ -195,10 +197,21 @@ class Stepper:
             self.watch(IDLE)
 
     def _with_ids(
-        self, kind: Kind, part: pl.DataFrame, states: list[Any], stored: list[Any]
+        self,
+        kind: Kind,
+        part: pl.DataFrame,
+        states: list[Any],
+        stored: list[Any],
+        *,
+        quick: bool,
     ) -> list[Any]:
-        """Put the ids into states, and take out the versions, as the mapper does."""
+        """Put the ids into states, and take out the versions, as the mapper does.
+
+        Where it is to be quick, nobody looks at the ids, and they are only tried.
+        """
         streams, numbers = part["stream"].to_list(), part["version"].to_list()
+        if quick and kind.odd is None and self._are_ids(kind, streams):
+            return list(map(dict.pop, states, repeat("class_version"), repeat(1)))
         versions: list[Any] = []
         known = self._ids
         for i, state in enumerate(states):
@@ -216,8 +229,20 @@ class Stepper:
                         version = state.pop("class_version", 1)
                 except Exception as error:  # noqa: BLE001, a state that is no dict among them
                     states[i] = broken(step, error)
+            elif state.step == DECODE and not _is_json(part["data"][i]):
+                version = None
             versions.append(version)
         return versions
+
+    def _are_ids(self, kind: Kind, streams: list[str]) -> bool:
+        """Return whether streams can be made ids, which are then known."""
+        if kind.is_uuid:
+            try:
+                for stream in set(streams).difference(self._ids):
+                    self._id(stream)
+            except (ValueError, AttributeError, TypeError):
+                return False
+        return True
 
     def _id(self, stream: str) -> UUID:
         if len(self._ids) >= MOST_KNOWN:
@@ -247,6 +272,14 @@ class Stepper:
         finally:
             self.watch(IDLE)
         return kind.late
+
+
+def _is_json(text: str | None) -> bool:
+    try:
+        json.loads(text or "")
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _least(stored: list[Any]) -> float:
