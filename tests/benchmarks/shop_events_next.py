@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from big_store import TYPES
 from eventsourcing.domain import DomainEvent
 from eventsourcing.utils import register_topic
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from uuid import UUID
 
 
 class Money(DomainEvent):

@@ -6,7 +6,6 @@ The written form of two equal values is the same text, whichever process wrote i
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time
@@ -25,8 +24,8 @@ TAG = "\u0001"
 """Before the name of a class, where a value is written to be read again."""
 DEEPEST = 300
 """Levels that are looked into; below, values are compared as wholes."""
-_PLAIN = (str, int, bool, type(None))
-_COMPARED = frozenset((*_PLAIN, float, Decimal, datetime, date, time, UUID))
+_PLAIN = (str, int, bool, float, type(None))
+_COMPARED = frozenset((*_PLAIN, Decimal, datetime, date, time, UUID))
 """Types of which equal values are the same."""
 
 
@@ -101,8 +100,8 @@ def written(value: object, tag: str = TAG) -> str:
     tag
         What stands before the name of a class.
     """
-    found = _jsonable(value, 0, tag)
-    return json.dumps(found, sort_keys=True, ensure_ascii=False, default=str)
+    found = value if tag == TAG and _is_plain(value, 0) else _jsonable(value, 0, tag)
+    return _encode(found)
 
 
 def example(value: object) -> str | None:
@@ -117,9 +116,32 @@ def example(value: object) -> str | None:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
+def _is_plain(value: Any, depth: int) -> bool:  # noqa: ANN401
+    """Return whether a value is of types for which nobody has to look into it before."""
+    if type(value) is dict:
+        return depth < DEEPEST and all(
+            type(name) is str and (type(held) in _COMPARED or _is_plain(held, depth + 1))
+            for name, held in value.items()
+        )
+    if type(value) is list:
+        return depth < DEEPEST and all(
+            type(held) in _COMPARED or _is_plain(held, depth + 1) for held in value
+        )
+    return type(value) in _COMPARED
+
+
+def _tagged(value: Any) -> dict[str, str]:  # noqa: ANN401
+    """Return a value that JSON has not, of a type of `_COMPARED`."""
+    told = value.isoformat() if isinstance(value, (date, time)) else str(value)
+    return {f"{TAG}{type(value).__name__}": told}
+
+
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_tagged).encode
+
+
 def _jsonable(value: Any, depth: int, tag: str) -> Any:  # noqa: ANN401
     kind = type(value)
-    if kind in _PLAIN or (kind is float and math.isfinite(value)):
+    if kind in _PLAIN:
         return value
     if depth > DEEPEST:
         return f"<{kind.__name__}>"
@@ -138,7 +160,7 @@ def _inside(value: Any, depth: int, tag: str) -> Any:  # noqa: ANN401
         return value.name
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
-    if isinstance(value, (Decimal, UUID, float, int, str)):
+    if isinstance(value, (Decimal, UUID, int, str, float)):
         return str(value)
     if isinstance(value, (tuple, list)):
         return [_jsonable(member, depth, tag) for member in value]
