@@ -181,10 +181,10 @@ def module(tmp_path_factory):
     """Write a module with a projection, `counting:per_type`, and return its folder."""
     folder = tmp_path_factory.mktemp("module")
     (folder / "shop.py").write_text(
-        "from eventsourcing.domain import Aggregate, event\n\n\n"
-        "class Order(Aggregate):\n"
-        '    @event("Placed")\n    def __init__(self, n: int) -> None: ...\n\n'
-        '    @event("Shipped")\n    def ship(self, n: int) -> None: ...\n'
+        "from eventsourcing.domain import DomainEvent\n\n\n"
+        "class Text(DomainEvent):\n    originator_id: str\n\n\n"
+        "class Order:\n    class Placed(Text):\n        n: int\n\n"
+        "    class Shipped(Text):\n        n: int\n"
     )
     (folder / "counting.py").write_text(
         'import polars as pl\n\n\ndef per_type(events):\n    return events.group_by("type").len()\n'

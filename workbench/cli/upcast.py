@@ -72,10 +72,7 @@ def upcast(
     """
     from workbench import check_upcasters, compare_releases
 
-    is_one = bool(classes) and old is None and new is None and not aggregates
-    if not is_one and (classes or old is None or new is None):
-        msg = "Give --classes, or both --old and --new; --aggregates is for the latter."
-        raise click.UsageError(msg, click.get_current_context())
+    _check(classes, old, new, aggregates=aggregates)
     history = asked.history()
     asked.bar.begin("upcasting")
     with terminable():
@@ -100,6 +97,13 @@ def upcast(
         )
     code = PROBLEMS_FOUND if found.broken or not found.is_complete else 0
     return Answer(lambda: _compared(found), lambda screen: _show_two(screen, found), code)
+
+
+def _check(classes: tuple[str, ...], old: str | None, new: str | None, *, aggregates: bool) -> None:
+    is_one = bool(classes) and old is None and new is None and not aggregates
+    if not is_one and (classes or old is None or new is None):
+        msg = "Give --classes, or both --old and --new; --aggregates is for the latter."
+        raise click.UsageError(msg, click.get_current_context())
 
 
 def _told(report: UpcasterReport) -> dict[str, object]:

@@ -42,6 +42,8 @@ MOST_DEATHS = 3
 LOOK_EVERY_S = 0.05
 WAITING = 2
 LOADING_LIMIT_S = 60.0
+STILL_LIMIT_S = 60.0
+"""Seconds without a sign between two events, such as in a comparison of the user's values."""
 _ENV = {"POLARS_MAX_THREADS": "1"}
 
 
@@ -136,11 +138,16 @@ class Crew:
         self._done: dict[int, Task] = {}
         self._deaths: Counter[tuple[Any, Any]] = Counter()
         self._again: Counter[tuple[Any, Any]] = Counter()
+        self._looked = clock.monotonic()
 
     def __enter__(self) -> Self:
         """Start the processes."""
-        for worker in self._workers:
-            self._start(worker)
+        try:
+            for worker in self._workers:
+                self._start(worker)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -264,6 +271,8 @@ class Crew:
         except queue.Empty:
             self._look()
             return
+        if clock.monotonic() - self._looked > 1.0 and self._said.empty():
+            self._look()  # one process may answer so often that the other is never looked at
         if turn != worker.turn:
             return
         if line is None:
@@ -302,7 +311,7 @@ class Crew:
         OutOfTimeError
             If the time is over.
         """
-        now = clock.monotonic()
+        now = self._looked = clock.monotonic()
         if self._ends is not None and now > self._ends:
             raise OutOfTimeError
         for worker in self._workers:
@@ -313,6 +322,8 @@ class Crew:
                 self._died(worker, f"importing the modules took over {LOADING_LIMIT_S:.0f} s")
             elif seen[0] >= 0 and now - worker.since > self._event_limit_s:
                 self._died(worker, f"no end after {self._event_limit_s:g} s")
+            elif seen[0] == IDLE and worker.tasks and now - worker.since > STILL_LIMIT_S:
+                self._died(worker, f"gave no sign for {STILL_LIMIT_S:g} s")
 
     def _ending(self, worker: _Worker) -> str:
         code = None if worker.process is None else worker.process.wait()
