@@ -21,6 +21,11 @@ from workbench.projections.rows import table
 from workbench.reading import Progress
 from workbench.replay import load_trial, replay
 from workbench.trials.trial import Trial
+from workbench.upcasting.checking import check_upcasters
+from workbench.upcasting.draft_tests import draft_test
+from workbench.upcasting.drafting import draft_upcaster
+from workbench.upcasting.releases import ReleaseComparison, compare_releases
+from workbench.upcasting.report import UpcasterReport
 
 __all__ = [
     "Comparison",
@@ -30,13 +35,19 @@ __all__ = [
     "NewEvent",
     "Progress",
     "Projection",
+    "ReleaseComparison",
     "SchemaDiff",
     "Trial",
+    "UpcasterReport",
     "WorkbenchError",
     "browse",
     "check_compatibility",
+    "check_upcasters",
     "compare",
+    "compare_releases",
     "diff",
+    "draft_test",
+    "draft_upcaster",
     "handles",
     "load_ipython_extension",
     "load_trial",

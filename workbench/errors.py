@@ -34,6 +34,7 @@ three parts: what was asked, what was found, what to do.
     │   └── MinimalError                         a difference that no few events show
     ├── UnknownCauseError (LookupError)          a cause that the comparison does not have
     ├── RevisionError (LookupError)              code that a git revision does not have
+    ├── UpcasterError (ValueError)               code whose upcasters cannot be tried, or drafted
     ├── ExportError (OSError)                    a file that cannot be written
     └── MissingExtraError (ImportError)          an optional package is not installed
 """
@@ -163,6 +164,10 @@ class UnknownCauseError(WorkbenchError, LookupError):
 
 class RevisionError(WorkbenchError, LookupError):
     """Code that cannot be had from a git revision: no repository, revision, module or name."""
+
+
+class UpcasterError(WorkbenchError, ValueError):
+    """Code whose upcasters cannot be tried: none is named, or it cannot be loaded; or drafted."""
 
 
 class ExportError(WorkbenchError, OSError):

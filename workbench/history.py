@@ -305,7 +305,7 @@ class History(Editable, Inferring):
         return self._reading.typed()
 
     def batches(
-        self, columns: Collection[str] = EVENTS.names
+        self, columns: Collection[str] = EVENTS.names, *, checks: bool = True
     ) -> Generator[pl.DataFrame, None, None]:
         """Yield the events a frame at a time, in order, so that memory stays small.
 
@@ -313,13 +313,16 @@ class History(Editable, Inferring):
         ----------
         columns
             Which columns of `workbench.tables.EVENTS`, all by default.
+        checks
+            Whether payloads are checked to be JSON. Without, which is faster, `data` may
+            hold text that is none, and `problem` does not say so.
 
         Raises
         ------
         StoreUnreadableError
             If the source can no longer be read.
         """
-        return self._reading.frames(columns)
+        return self._reading.frames(columns, checks=checks)
 
     def state(self, position: int) -> bytes:
         """Return the stored bytes of one event's payload, as they lie in the source.

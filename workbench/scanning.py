@@ -52,23 +52,32 @@ class Reading:
         return self.first_time is not None or self.last_time is not None
 
     def frames(
-        self, columns: Collection[str], narrowed: Selection | None = None
+        self,
+        columns: Collection[str],
+        narrowed: Selection | None = None,
+        *,
+        checks: bool = True,
     ) -> Generator[pl.DataFrame, None, None]:
-        """Yield columns of `workbench.tables.EVENTS`, a frame a part, in order of position."""
-        return self.used(columns, lambda frame: frame, narrowed)
+        """Yield columns of `workbench.tables.EVENTS`, a frame a part, in order of position.
+
+        Without `checks`, `data` may hold text that is no JSON.
+        """
+        return self.used(columns, lambda frame: frame, narrowed, checks=checks)
 
     def used(
         self,
         columns: Collection[str],
         use: Callable[[pl.DataFrame], T],
         narrowed: Selection | None = None,
+        *,
+        checks: bool = True,
     ) -> Generator[T, None, None]:
         """Yield `use` of each frame that `frames` yields; it is called in threads."""
         return read_parts(
             self.source,
             self.selection if narrowed is None else self.selection.meet(narrowed),
             self._asked(columns),
-            lambda raw: use(self._decoded(raw, columns)),
+            lambda raw: use(self._decoded(raw, columns, checks=checks)),
             self.on_progress,
         )
 

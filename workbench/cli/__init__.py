@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli import comparing, demo, extracts, health, listings, schemas, serve
+from workbench.cli import comparing, demo, extracts, health, listings, schemas, serve, upcast
 from workbench.cli.app import SETTINGS, Workbench
 from workbench.cli.envelope import version
 
@@ -31,9 +31,9 @@ def _show_version(context: click.Context, _option: click.Parameter, asked: bool)
       workbench open shop.db
       workbench export shop.db events.parquet
 
-    Exit codes: 0; 1 if problems were found and --check asked for them, or compare found
-    differences; 2 if the usage is wrong or the target cannot be read. Targets are opened for
-    reading only.
+    Exit codes: 0; 1 if problems were found and --check asked for them, if compare found
+    differences, or upcast events that fail; 2 if the usage is wrong or the target cannot be
+    read. Targets are opened for reading only.
     """,
 )
 @click.option(
@@ -63,6 +63,7 @@ for command in (
     extracts.event,
     extracts.export,
     comparing.compare,
+    upcast.upcast,
     serve.serve,
 ):
     main.add_command(command)

@@ -183,3 +183,55 @@ CAUSES = (
     Field("last_position", "last position", number, "number"),
     Field("examples", "rows such as", several, "text"),
 )
+
+UPCASTS = (
+    Field("shown", "type", is_needed=True),
+    Field("stored_version", "stored", number, "number", is_needed=True),
+    Field("code_version", "code", number, "number", is_needed=True),
+    Field("events", "events", number, "number", is_needed=True),
+    Field("failed", "failed", number, "number", is_needed=True),
+    Field("untried", "untried", number, "number"),
+    Field("newer", "newer", number, "number"),
+    Field("lost", "lost", number, "number"),
+    Field("filled", "filled", number, "number"),
+    Field("changed_type", "retyped", number, "number"),
+    Field("missing", "missing", number, "number"),
+    Field("extra", "extra", number, "number"),
+)
+
+UPCAST_FAILURES = (
+    Field("shown", "type", is_needed=True),
+    Field("stored_version", "stored", number, "number", is_needed=True),
+    Field("step", "step", is_needed=True),
+    Field("events", "events", number, "number", is_needed=True),
+    Field("first_position", "first position", number, "number"),
+    Field("said", "such as", text, "text", is_needed=True),
+)
+
+RELEASES = (
+    Field("shown", "type", is_needed=True),
+    Field("stored_version", "stored", number, "number", is_needed=True),
+    Field("events", "events", number, "number", is_needed=True),
+    Field("read_by_old", "old reads", number, "number", is_needed=True),
+    Field("read_by_new", "new reads", number, "number", is_needed=True),
+    Field("broken", "broken", number, "number"),
+    Field("different", "differ", number, "number"),
+)
+
+RELEASE_FIELDS = (
+    Field("shown", "type", is_needed=True),
+    Field("stored_version", "stored", number, "number", is_needed=True),
+    Field("path", "field", is_needed=True),
+    Field("what", "is", is_needed=True),
+    Field("events", "events", number, "number", is_needed=True),
+    Field("old", "old", text, "text"),
+    Field("new", "new", text, "text"),
+)
+
+RELEASE_STOPS = (
+    Field("release", "release", is_needed=True),
+    Field("shown", "stops at", is_needed=True),
+    Field("streams", "streams", number, "number", is_needed=True),
+    Field("first_position", "first position", number, "number"),
+    Field("error", "such as", text, "text", is_needed=True),
+)

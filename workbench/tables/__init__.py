@@ -18,6 +18,15 @@ from workbench.tables.schemas import (
 )
 from workbench.tables.spec import TIME, Column, Dtype, Table
 from workbench.tables.trials import CHANGES, COVERAGE, EDITS, FAILURES, HANDLED, IMPACT, PROFILE
+from workbench.tables.upcasting import (
+    RELEASE_FIELDS,
+    RELEASE_STREAMS,
+    RELEASE_TYPES,
+    UNRESOLVED,
+    UPCAST_FAILURES,
+    UPCAST_FIELDS,
+    UPCASTS,
+)
 
 ALL = (
     EVENTS,
@@ -47,6 +56,13 @@ ALL = (
     DIVERGENCES,
     CAUSES,
     CORRECTIONS,
+    UPCASTS,
+    UPCAST_FAILURES,
+    UPCAST_FIELDS,
+    UNRESOLVED,
+    RELEASE_TYPES,
+    RELEASE_FIELDS,
+    RELEASE_STREAMS,
 )
 
 __all__ = [
@@ -69,6 +85,9 @@ __all__ = [
     "PROFILE",
     "RATE",
     "RECEIVERS",
+    "RELEASE_FIELDS",
+    "RELEASE_STREAMS",
+    "RELEASE_TYPES",
     "ROWS",
     "SCHEMA_DIFFERENCES",
     "SCHEMA_FIELDS",
@@ -79,6 +98,10 @@ __all__ = [
     "STREAMS",
     "TIME",
     "TYPES",
+    "UNRESOLVED",
+    "UPCASTS",
+    "UPCAST_FAILURES",
+    "UPCAST_FIELDS",
     "Column",
     "Dtype",
     "Table",
