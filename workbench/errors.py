@@ -18,6 +18,7 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownPositionError (LookupError)       no event with that number
     ├── UnknownTableError (LookupError)          the trial has no such table
     ├── UnknownClassError (LookupError)          a stored type without a class that may be used
+    ├── MappingError (ValueError)                columns of a file that make no events
     ├── RangeError (ValueError)                  a range that ends before it begins
     ├── EditError (ValueError)                   an edit that cannot be made
     ├── WrongKeyError (ValueError)               the cipher key does not fit
@@ -33,6 +34,7 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownCauseError (LookupError)          a cause that the comparison does not have
     ├── RevisionError (LookupError)              code that a git revision does not have
     ├── ExportError (OSError)                    a file that cannot be written
+    ├── ArchiveError (ValueError)                a history that does not go on an archive
     └── MissingExtraError (ImportError)          an optional package is not installed
 """
 
@@ -97,6 +99,10 @@ class UnknownClassError(WorkbenchError, LookupError):
     """A stored type whose class is not in the modules that the user named."""
 
 
+class MappingError(WorkbenchError, ValueError):
+    """Columns of a file that make no events: not there, or positions that occur twice."""
+
+
 class RangeError(WorkbenchError, ValueError):
     """A range that ends before it begins, or whose ends are of the wrong kind."""
 
@@ -157,6 +163,10 @@ class RevisionError(WorkbenchError, LookupError):
 
 class ExportError(WorkbenchError, OSError):
     """An export that cannot be written where it was asked for."""
+
+
+class ArchiveError(WorkbenchError, ValueError):
+    """A history that does not go on what an archive holds, or an archive of something else."""
 
 
 class MissingExtraError(WorkbenchError, ImportError):

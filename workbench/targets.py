@@ -11,25 +11,55 @@ from workbench.errors import UnknownApplicationError, UnknownTargetError
 
 if TYPE_CHECKING:
     from workbench.sources import Source
+    from workbench.sources.columns import Columns
 
 SCHEMES = ("sqlite",)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://?")
 
 
-def open_source(target: object, application: str | None = None) -> Source:
+def open_source(
+    target: object,
+    application: str | None = None,
+    columns: Columns | None = None,
+    object_type: str | None = None,
+) -> Source:
     """Return the source that `target` names; see `workbench.open_history`.
 
     Raises
     ------
     UnknownTargetError
-        If no kind of source fits.
+        If no kind of source fits, or an option is given that the target has no use for.
     """
     if isinstance(target, (str, Path)):
         path, named = _path_of(target)
+        file = _file_at(path, columns, object_type)
+        if file is not None:
+            return file
+        _refuse("columns", "a file", target, columns)
+        _refuse("object_type", "an object-centric log", target, object_type)
         from workbench.sources.sqlite import open_sqlite
 
         return open_sqlite(path, named if application is None else application)
     return _live(target, application)
+
+
+def _file_at(path: Path, columns: Columns | None, object_type: str | None) -> Source | None:
+    """Return the source of a file or folder that is no database, told by its ending."""
+    from workbench.sources.files import is_file_of_events, open_files
+
+    if not is_file_of_events(path):
+        return None
+    _refuse("object_type", "an object-centric log", path, object_type)
+    return open_files(path, columns)
+
+
+def _refuse(option: str, kind: str, target: object, given: object) -> None:
+    if given is not None:
+        msg = (
+            f"Cannot open {str(target)!r} with {option}={given!r:.100}: it is for {kind}, which "
+            f"this is not. Leave {option}= out."
+        )
+        raise UnknownTargetError(msg)
 
 
 def _path_of(target: str | Path) -> tuple[Path, str | None]:

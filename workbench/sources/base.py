@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import polars as pl
 
@@ -32,6 +33,7 @@ RAW_SCHEMA = pl.Schema(
 )
 
 Part = Callable[[], pl.DataFrame]
+End = TypeVar("End", int, datetime)
 
 REPLACED = "\ufffd"
 """What `as_text` puts where bytes are not UTF-8."""
@@ -78,7 +80,9 @@ class Selection:
     """Which events to read; `None` means no limit on that side.
 
     Ranges are `after` (exclusive) and `upto` (inclusive); memberships list the
-    values that may occur. `limit` is the greatest number of rows wanted.
+    values that may occur. `limit` is the greatest number of rows wanted. The times, both
+    inclusive, are for a source that has the capability `time_index`, and stand in a
+    selection together with a limit only there: others hand out events of any time.
     """
 
     after: int | None = None
@@ -88,6 +92,8 @@ class Selection:
     after_version: int | None = None
     upto_version: int | None = None
     limit: int | None = None
+    first_time: datetime | None = None
+    last_time: datetime | None = None
 
     def meet(self, other: Selection) -> Selection:
         """Return the selection of what is in both."""
@@ -99,6 +105,8 @@ class Selection:
             after_version=_largest(self.after_version, other.after_version),
             upto_version=_smallest(self.upto_version, other.upto_version),
             limit=_smallest(self.limit, other.limit),
+            first_time=_largest(self.first_time, other.first_time),
+            last_time=_smallest(self.last_time, other.last_time),
         )
 
     @property
@@ -109,14 +117,19 @@ class Selection:
             or (self.streams is not None and not self.streams)
             or (self.after is not None and self.upto is not None and self.after >= self.upto)
             or self.limit == 0
+            or (
+                self.first_time is not None
+                and self.last_time is not None
+                and self.first_time > self.last_time
+            )
         )
 
 
-def _largest(a: int | None, b: int | None) -> int | None:
+def _largest(a: End | None, b: End | None) -> End | None:
     return max((x for x in (a, b) if x is not None), default=None)
 
 
-def _smallest(a: int | None, b: int | None) -> int | None:
+def _smallest(a: End | None, b: End | None) -> End | None:
     return min((x for x in (a, b) if x is not None), default=None)
 
 
