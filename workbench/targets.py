@@ -45,8 +45,12 @@ def open_source(
 
 def _file_at(path: Path, columns: Columns | None, object_type: str | None) -> Source | None:
     """Return the source of a file or folder that is no database, told by its ending."""
+    from workbench.sources.delta import is_delta, open_delta
     from workbench.sources.files import is_file_of_events, open_files
 
+    if is_delta(path):
+        _refuse("object_type", "an object-centric log", path, object_type)
+        return open_delta(path, columns)
     if not is_file_of_events(path):
         return None
     _refuse("object_type", "an object-centric log", path, object_type)

@@ -75,14 +75,19 @@ def tags_of(texts: pl.Series) -> pl.Series:
     import msgspec
 
     decode = msgspec.json.Decoder(list[str]).decode
-    known: dict[str, list[str] | None] = {}
-    for text in texts.drop_nulls().unique().to_list():
+
+    def read(text: str) -> list[str] | None:
         try:
-            known[text] = decode(text)
+            return decode(text)
         except (ValueError, RecursionError):
-            known[text] = None
-    found = [None if text is None else known[text] for text in texts.to_list()]
-    return pl.Series(texts.name, found, pl.List(pl.String))
+            return None
+
+    # Many events have the same tags, most of them none: each list is made once.
+    different = texts.drop_nulls().unique()
+    lists = pl.Series("tags", [read(text) for text in different], pl.List(pl.String))
+    known = pl.DataFrame({"text": different, "tags": lists})
+    found = texts.to_frame("text").join(known, on="text", how="left", maintain_order="left")
+    return found["tags"].alias(texts.name)
 
 
 def checked(texts: pl.Series) -> pl.Series:
