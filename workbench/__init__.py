@@ -6,6 +6,7 @@ Polars frames; `replay` runs a `Projection` over it and remembers every change;
 `%load_ext workbench` makes the cell magic `%%trial` known.
 """
 
+from workbench.archive import Archived, archive
 from workbench.comparing.comparison import Comparison, compare, propose_correction
 from workbench.edits import Edit, NewEvent
 from workbench.errors import WorkbenchError
@@ -20,6 +21,7 @@ from workbench.replay import load_trial, replay
 from workbench.trials.trial import Trial
 
 __all__ = [
+    "Archived",
     "Comparison",
     "Edit",
     "Event",
@@ -29,6 +31,7 @@ __all__ = [
     "Projection",
     "Trial",
     "WorkbenchError",
+    "archive",
     "compare",
     "handles",
     "load_ipython_extension",

@@ -47,10 +47,19 @@ def _file_at(path: Path, columns: Columns | None, object_type: str | None) -> So
     """Return the source of a file or folder that is no database, told by its ending."""
     from workbench.sources.delta import is_delta, open_delta
     from workbench.sources.files import is_file_of_events, open_files
+    from workbench.sources.ocel import is_log, open_ocel
+    from workbench.sources.xes import ENDINGS as XES_ENDINGS
+    from workbench.sources.xes import open_xes
 
     if is_delta(path):
         _refuse("object_type", "an object-centric log", path, object_type)
         return open_delta(path, columns)
+    if path.name.lower().endswith(XES_ENDINGS):
+        _refuse("columns", "a file of columns", path, columns)
+        return open_xes(path)
+    if is_log(path):
+        _refuse("columns", "a file of columns", path, columns)
+        return open_ocel(path, object_type)
     if not is_file_of_events(path):
         return None
     _refuse("object_type", "an object-centric log", path, object_type)

@@ -18,7 +18,7 @@ import polars as pl
 
 from workbench.errors import StoreUnreadableError, missing_extra
 from workbench.sources.columns import as_events
-from workbench.sources.files import FilesSource, ordered
+from workbench.sources.files import FilesSource, numbered
 from workbench.sources.lazy import AS_FILE, LazySource, reading
 from workbench.tables import EVENTS
 
@@ -68,11 +68,8 @@ def open_delta(path: Path, columns: Columns | None = None) -> LazySource:
         return ArchiveSource(path.name, f"{origin['kind']}, archived", path, origin)
     with reading(path.name):
         rows = as_events(pl.scan_delta(table), columns, path.name)
-        if "position" not in rows.collect_schema():
-            rows = rows.with_row_index("position", offset=1)
-        rows = rows.select(pl.col(c.name).cast(c.dtype) for c in EVENTS.columns)
         kind = f"Delta table, version {table.version()}"
-        return ordered(FilesSource(path.name, kind, rows, ()))
+        return FilesSource(path.name, kind, *numbered(rows, path.name))
 
 
 def delta_table(path: Path) -> DeltaTable:

@@ -44,10 +44,10 @@ class FilesSource(LazySource):
 
     events: pl.LazyFrame
     """Rows of `workbench.tables.EVENTS`, in order."""
-    stamps: tuple[Stamp, ...]
-    """The files as they were when they were opened."""
-    is_one_order: bool = True
+    is_one_order: bool
     """Whether there is one partition only."""
+    stamps: tuple[Stamp, ...] = ()
+    """The files as they were when they were opened."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -136,10 +136,20 @@ def open_files(path: Path, columns: Columns | None = None) -> FilesSource:
         kind = f"{len(stamps)} {FORMATS[ending]} file{'s' * (len(stamps) > 1)}"
     with reading(path.name):
         rows = pl.concat([_events(stamp, ending, columns) for stamp in stamps])
-        if "position" not in rows.collect_schema():
-            rows = rows.with_row_index("position", offset=1)
-        rows = rows.select(pl.col(c.name).cast(c.dtype) for c in EVENTS.columns)
-        return ordered(FilesSource(path.name, kind, rows, stamps))
+        return FilesSource(path.name, kind, *numbered(rows, path.name), stamps)
+
+
+def numbered(rows: pl.LazyFrame, name: str) -> tuple[pl.LazyFrame, bool]:
+    """Return rows in order of position, which is the number of the row where there is none.
+
+    Raises
+    ------
+    MappingError
+        If a row has no position, or two rows have the same.
+    """
+    if "position" not in rows.collect_schema():
+        rows = rows.with_row_index("position", offset=1)
+    return in_order(rows.select(pl.col(c.name).cast(c.dtype) for c in EVENTS.columns), name)
 
 
 def _files(path: Path) -> list[Path]:
@@ -205,29 +215,30 @@ def _lines(path: Path, columns: Columns | None) -> pl.LazyFrame:
     return events.collect().with_columns(said, data).lazy()
 
 
-def ordered(source: FilesSource) -> FilesSource:
-    """Return a source whose rows are in order of position.
+def in_order(rows: pl.LazyFrame, name: str) -> tuple[pl.LazyFrame, bool]:
+    """Return rows of the event table in order of position, and whether that is one order.
+
+    It is not where there are several partitions.
 
     Raises
     ------
     MappingError
         If a row has no position, or two rows have the same.
     """
-    numbers = source.events.select(ORDER).collect(engine="streaming")
+    numbers = rows.select(ORDER).collect(engine="streaming")
     positions = numbers["position"]
     if positions.null_count():
         row = positions.is_null().arg_true()[0] + 1
         msg = (
-            f"Cannot read {source.name!r} as events: row {row:,} has no whole number as its "
+            f"Cannot read {name!r} as events: row {row:,} has no whole number as its "
             "position. Map another column, or none: then rows are numbered."
         )
         raise MappingError(msg)
     is_one_order = numbers["partition"].n_unique() <= 1
-    rows = source.events
-    if not _ascends(numbers):
-        _check_unique(numbers, source.name)
-        rows = rows.sort(ORDER)
-    return replace(source, events=rows, is_one_order=is_one_order)
+    if _ascends(numbers):
+        return rows, is_one_order
+    _check_unique(numbers, name)
+    return rows.sort(ORDER), is_one_order
 
 
 def _ascends(numbers: pl.DataFrame) -> bool:
