@@ -166,6 +166,7 @@ def invocations(store, folder):
         "problems": [store],
         "rate": [store],
         "export": [store, folder / "out.csv"],
+        "archive": [store, folder / "out.delta"],
         "compare": [
             *(store, "--base", "counting:per_type", "--with", "counting:per_type"),
             *("--key", "type", "--accepted", folder / "accepted.toml"),

@@ -47,7 +47,8 @@ def _show_version(context: click.Context, _option: click.Parameter, asked: bool)
 def main() -> None:
     """Look into stores of events: what is in them, what is odd, what they add up to.
 
-    TARGET is a path to a store file, or a URL such as sqlite:///shop.db.
+    TARGET is a path to a store, a file or folder of events, an archive or a process-mining
+    log; or a URL such as sqlite:///shop.db.
     """
 
 
@@ -61,6 +62,7 @@ for command in (
     listings.rate,
     extracts.event,
     extracts.export,
+    extracts.archive,
     comparing.compare,
     serve.serve,
 ):

@@ -9,7 +9,7 @@ import click
 
 from workbench.cli import views
 from workbench.cli.app import Answer
-from workbench.cli.options import NARROWING, STORE, TARGET, Asked, command
+from workbench.cli.options import FILE, NARROWING, STORE, TARGET, Asked, command
 
 if TYPE_CHECKING:
     from workbench.cli.printing import Screen
@@ -22,6 +22,7 @@ MOST_BYTES = 64
     TARGET,
     click.argument("position", type=int),
     *STORE,
+    *FILE,
     examples=["event shop.db 21036"],
 )
 def event(asked: Asked, position: int) -> Answer:
@@ -68,6 +69,7 @@ def _show_event(screen: Screen, row: dict[str, Any], state: bytes) -> None:
     click.argument("out", type=click.Path(path_type=Path)),
     click.option("--overwrite", is_flag=True, help="Replace the file if it is there."),
     *STORE,
+    *FILE,
     *NARROWING,
     examples=[
         "export shop.db events.parquet",
@@ -102,6 +104,7 @@ def export(asked: Asked, out: Path, *, overwrite: bool) -> Answer:
     click.argument("out", type=click.Path(path_type=Path)),
     click.option("--verify", is_flag=True, help="Compare all of it with the store afterwards."),
     *STORE,
+    *FILE,
     examples=["archive shop.db shop.delta", "archive shop.db shop.delta --verify"],
 )
 def archive(asked: Asked, out: Path, *, verify: bool) -> Answer:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workbench import History
+    from workbench.sources.columns import Columns
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -32,6 +33,21 @@ STORE = (
         "--compressor",
         metavar="TOPIC",
         help="What decompresses payloads, if not zlib, gzip, bz2 or xz. It is imported.",
+    ),
+)
+FILE = (
+    click.option(
+        "--column",
+        "columns",
+        multiple=True,
+        metavar="NAME=COLUMN",
+        help="Of a file: which of its columns is NAME of the event table. data=... makes the "
+        "payload of all that are left. Repeatable.",
+    ),
+    click.option(
+        "--object-type",
+        metavar="NAME",
+        help="Of an object-centric log: which objects are the streams.",
     ),
 )
 NARROWING = (
@@ -83,6 +99,8 @@ class Asked:
     target: str = ""
     application: str | None = None
     compressor: str | None = None
+    columns: tuple[str, ...] = ()
+    object_type: str | None = None
     after: int | None = None
     upto: int | None = None
     since: str | None = None
@@ -95,7 +113,7 @@ class Asked:
 
     def history(self) -> History:
         """Return the history at the target, narrowed as was asked."""
-        history = opened(self.target, self.application, self.compressor)
+        history = self.opened(self.target)
         if self.after is not None or self.upto is not None:
             history = history.between(after=self.after, upto=self.upto)
         if self.since is not None:
@@ -105,6 +123,18 @@ class Asked:
         if self.types:
             history = history.of_types(*self.types)
         return history.of_streams(*self.streams) if self.streams else history
+
+    def opened(self, target: str) -> History:
+        """Return the history at a target, as the options say that it is to be opened."""
+        from workbench import open_history
+
+        return open_history(
+            target,
+            application=self.application,
+            compressor=self.compressor,
+            columns=mapping(self.columns),
+            object_type=self.object_type,
+        )
 
     def most(self, screenful: int | None) -> int | None:
         """Return how many rows to list, None for all."""
@@ -117,11 +147,33 @@ class Asked:
         return self.check_level or ("warning" if self.check else None)
 
 
-def opened(target: str, application: str | None, compressor: str | None) -> History:
-    """Return the history at a target."""
-    from workbench import open_history
+def mapping(given: Sequence[str]) -> Columns | None:
+    """Return what `--column` says as `open_history` takes it, None where nothing is said.
 
-    return open_history(target, application=application, compressor=compressor)
+    Raises
+    ------
+    click.BadParameter
+        If one is not of the form NAME=COLUMN.
+
+    Examples
+    --------
+    >>> mapping(["stream=order", "data=a", "data=b"])
+    {'stream': 'order', 'data': ['a', 'b']}
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        name, separator, column = text.partition("=")
+        if not (separator and name and column):
+            msg = f"{text!r} is not of the form NAME=COLUMN."
+            raise click.BadParameter(msg, param_hint="--column")
+        if column == "..." and name == "data":
+            found[name] = ...
+        elif name == "data" and name in found:
+            before = found[name]
+            found[name] = [*(before if isinstance(before, list) else [before]), column]
+        else:
+            found[name] = column
+    return found or None
 
 
 _SHARED = frozenset(field.name for field in fields(Asked)) - {"bar"}

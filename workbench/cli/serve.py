@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.app import Answer
-from workbench.cli.options import NO_OPEN, PORT, STORE, Asked, command, opened
+from workbench.cli.options import FILE, NO_OPEN, PORT, STORE, Asked, command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +30,7 @@ def serving(
     PORT,
     NO_OPEN,
     *STORE,
+    *FILE,
     examples=["serve shop.db", "serve shop.db bank.db --port 8080 --no-open"],
 )
 def serve(asked: Asked, targets: tuple[str, ...], port: int, *, no_open: bool) -> Answer:
@@ -37,7 +38,7 @@ def serve(asked: Asked, targets: tuple[str, ...], port: int, *, no_open: bool) -
 
     It listens on 127.0.0.1 alone, until it is interrupted.
     """
-    found = [opened(target, asked.application, asked.compressor) for target in targets]
+    found = [asked.opened(target) for target in targets]
     names = [history.name for history in found]
     if len(set(names)) < len(names):
         names = list(targets)
