@@ -27,6 +27,8 @@ Columns = Mapping[str, Chosen]
 
 NEEDED = ("stream", "type")
 """What a file without a mapping must have, to be taken for one of events."""
+STORED = "stored"
+"""The column that holds the text of a payload as it lies in the file, JSON or not."""
 _CHECKED = pl.Struct({"data": pl.String, "why": pl.String})
 
 
@@ -118,7 +120,7 @@ def check_recognised(found: Sequence[str], name: str) -> None:
 def as_events(rows: pl.LazyFrame, columns: Columns | None, name: str) -> pl.LazyFrame:
     """Return the rows of a file as rows of `workbench.tables.EVENTS`.
 
-    The position is left out if the file has none.
+    The position is left out if the file has none. The column `STORED` stands after these.
 
     Parameters
     ----------
@@ -154,7 +156,9 @@ def as_events(rows: pl.LazyFrame, columns: Columns | None, name: str) -> pl.Lazy
         "problem": pl.coalesce("problem", pl.col("data").struct.field("why")).alias("problem"),
     }
     names = made.collect_schema().names()
-    return made.with_columns(data).select(of.get(name, pl.col(name)) for name in names)
+    return made.with_columns(data, pl.col("data").alias(STORED)).select(
+        *(of.get(name, pl.col(name)) for name in names), STORED
+    )
 
 
 def _problems(rows: pl.LazyFrame, columns: Columns, taken: list[Taken]) -> list[pl.Expr]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from workbench.errors import MappingError, StoreNotFoundError, StoreUnreadableError
-from workbench.sources.columns import as_events
+from workbench.sources.columns import STORED, as_events
 from workbench.sources.lazy import AS_FILE, LazySource, reading
 from workbench.sources.lines import BROKEN, REST, is_exported, read_lines
+from workbench.sources.memory import fitting
 from workbench.sources.sqlite_file import MAGIC
 from workbench.tables import EVENTS
 
@@ -43,7 +44,7 @@ class FilesSource(LazySource):
     """The events of one file, or of all files of a folder."""
 
     events: pl.LazyFrame
-    """Rows of `workbench.tables.EVENTS`, in order."""
+    """Rows of `workbench.tables.EVENTS`, in order, and the column `STORED`."""
     is_one_order: bool
     """Whether there is one partition only."""
     stamps: tuple[Stamp, ...] = ()
@@ -69,7 +70,11 @@ class FilesSource(LazySource):
                     "opened. Open it again."
                 )
                 raise StoreUnreadableError(msg)
-        return self.events
+        return self.events.select(EVENTS.names)
+
+    def _stored(self, selection: Selection) -> pl.LazyFrame:
+        stored = self.events.filter(*fitting(selection))
+        return stored.select(pl.col(STORED).alias("data"))
 
 
 def stamp_of(path: Path) -> Stamp:
@@ -149,7 +154,8 @@ def numbered(rows: pl.LazyFrame, name: str) -> tuple[pl.LazyFrame, bool]:
     """
     if "position" not in rows.collect_schema():
         rows = rows.with_row_index("position", offset=1)
-    return in_order(rows.select(pl.col(c.name).cast(c.dtype) for c in EVENTS.columns), name)
+    events = (pl.col(column.name).cast(column.dtype) for column in EVENTS.columns)
+    return in_order(rows.select(*events, STORED), name)
 
 
 def _files(path: Path) -> list[Path]:
@@ -180,7 +186,8 @@ def _events(stamp: Stamp, ending: str, columns: Columns | None) -> pl.LazyFrame:
         msg = f"Cannot read {str(path)!r}: it is empty. Export it again, or name another file."
         raise StoreUnreadableError(msg)
     if not stamp.size_bytes:
-        return EVENTS.frame().lazy()  # NDJSON of no events is a file of no lines
+        nothing = EVENTS.frame().with_columns(pl.col("data").alias(STORED))
+        return nothing.lazy()  # NDJSON of no events is a file of no lines
     match ending:
         case ".ndjson":
             return _lines(path, columns)
