@@ -6,7 +6,7 @@ Polars frames; `replay` runs a `Projection` over it and remembers every change;
 `%load_ext workbench` makes the cell magic `%%trial` known.
 """
 
-from workbench.archive import Archived, archive
+from workbench.archiving import Archived, archive
 from workbench.comparing.comparison import Comparison, compare, propose_correction
 from workbench.edits import Edit, NewEvent
 from workbench.errors import WorkbenchError

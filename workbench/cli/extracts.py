@@ -113,7 +113,7 @@ def archive(asked: Asked, out: Path, *, verify: bool) -> Answer:
     It can be stopped at any moment, and goes on where it was. OUT is opened like a store,
     also while it grows.
     """
-    from workbench.archive import archive as copy
+    from workbench.archiving import archive as copy
 
     asked.bar.begin("archiving")
     done = copy(asked.history(), out, progress=asked.bar.report, verify=verify)
