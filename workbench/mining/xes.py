@@ -92,8 +92,8 @@ def _by_trace(events: pl.LazyFrame) -> Iterator[dict[str, Any]]:
     time = pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00")
     # The writer of a file counts rows on their way, so all columns are collected first.
     read = events.collect(engine="streaming").with_columns(time)
-    begins = pl.int_range(pl.len()).min().over("stream")
-    rows = read.with_columns(begins.alias("begins")).sort("begins", maintain_order=True)
+    begins = pl.col("row").min().over("stream").alias("begins")
+    rows = read.with_row_index("row").with_columns(begins).sort("begins", "row")
     for part in rows.iter_slices(ROWS_AT_ONCE):
         yield from part.iter_rows(named=True)
 
