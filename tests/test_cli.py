@@ -167,6 +167,7 @@ def invocations(store, folder):
         "problems": [store],
         "rate": [store],
         "export": [store, folder / "out.csv"],
+        "tail": [store, "--last", 1, "--no-follow"],
         "compare": [
             *(store, "--base", "counting:per_type", "--with", "counting:per_type"),
             *("--key", "type", "--accepted", folder / "accepted.toml"),

@@ -11,6 +11,7 @@ import click
 
 from workbench.cli.app import Answer
 from workbench.cli.options import NO_OPEN, PORT, STORE, Asked, command, opened
+from workbench.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,7 +96,7 @@ def serve(
     found = [opened(target, asked.application, asked.compressor) for target in targets]
     names = [history.name for history in found]
     if len(set(names)) < len(names):
-        names = list(targets)
+        names = list(map(redacted, targets))
     histories = dict(zip(names, found, strict=True))
 
     def served(tell: Callable[[str], None]) -> None:
