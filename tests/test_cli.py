@@ -168,6 +168,7 @@ def invocations(store, folder):
         "rate": [store],
         "export": [store, folder / "out.csv"],
         "archive": [store, folder / "out.delta"],
+        "tail": [store, "--last", 1, "--no-follow"],
         "compare": [
             *(store, "--base", "counting:per_type", "--with", "counting:per_type"),
             *("--key", "type", "--accepted", folder / "accepted.toml"),

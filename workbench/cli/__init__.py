@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli import comparing, demo, extracts, health, listings, serve
+from workbench.cli import comparing, demo, extracts, health, listings, serve, tail
 from workbench.cli.app import SETTINGS, Workbench
 from workbench.cli.envelope import version
 
@@ -48,7 +48,7 @@ def main() -> None:
     """Look into stores of events: what is in them, what is odd, what they add up to.
 
     TARGET is a path to a store, a file or folder of events, an archive or a process-mining
-    log; or a URL such as sqlite:///shop.db.
+    log; or a URL such as sqlite:///shop.db or postgresql://user@host/db.
     """
 
 
@@ -63,6 +63,7 @@ for command in (
     extracts.event,
     extracts.export,
     extracts.archive,
+    tail.tail,
     comparing.compare,
     serve.serve,
 ):

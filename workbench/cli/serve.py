@@ -11,6 +11,7 @@ import click
 
 from workbench.cli.app import Answer
 from workbench.cli.options import FILE, NO_OPEN, PORT, STORE, Asked, command
+from workbench.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,7 +97,7 @@ def serve(
     found = [asked.opened(target) for target in targets]
     names = [history.name for history in found]
     if len(set(names)) < len(names):
-        names = list(targets)
+        names = list(map(redacted, targets))
     histories = dict(zip(names, found, strict=True))
 
     def served(tell: Callable[[str], None]) -> None:

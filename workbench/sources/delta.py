@@ -159,7 +159,7 @@ class ArchiveSource(LazySource):
     @property
     def capabilities(self) -> Capabilities:
         """Those of a file; a hole is one where it was one in the source."""
-        return replace(AS_FILE, own_numbers=bool(self.origin.get("own_numbers")))
+        return replace(AS_FILE, own_numbers=bool(self.origin.get("own_numbers")), grows=True)
 
     def rows(self, selection: Selection) -> pl.LazyFrame:
         """Return the rows of all files that may have some of a selection."""

@@ -33,8 +33,12 @@ AS_FILE = Capabilities(
     receivers=False,
     own_numbers=False,
     decoded=True,
+    grows=False,
 )
-"""What a file can do: a missing number is no hole, since a part may have been exported."""
+"""What a file can do: it stays as it was when it was opened.
+
+A missing number is no hole in it, since a part of a history may have been exported.
+"""
 
 
 @dataclass(frozen=True, eq=False)

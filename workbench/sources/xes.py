@@ -55,6 +55,11 @@ def compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def is_xes(path: Path) -> bool:
+    """Return whether a path is one that `open_xes` opens, by its ending."""
+    return path.name.lower().endswith(ENDINGS)
+
+
 def open_xes(path: Path) -> LogSource:
     """Return the events of a XES log, which is read into memory.
 
