@@ -217,6 +217,15 @@ def test_archive_that_grows_is_seen(store, archived):
     assert "shop:Order.Lost" in history.type_names()
 
 
+def test_archive_is_followed(store, archived):
+    """What is added to an archive is told to whoever follows it."""
+    with closing(open_history(archived).follow(after=28)) as frames:
+        assert next(frames)["position"].to_list() == [29, 30]
+        append(store, [Row(31, "stream-9", 1, "shop:Order.Lost", state_of())])
+        archive(open_history(store), archived, progress=False)
+        assert next(frames)["position"].to_list() == [31]
+
+
 def test_table_may_be_moved(archived, tmp_path):
     """A copy of the folder is the same archive."""
     shutil.copytree(archived, tmp_path / "copy.delta")
