@@ -42,6 +42,7 @@ ITEM = "item"
 """The key of the values of a list that has no keys."""
 WRAPPED = {"date": "datetime_iso", "id": "uuid_hex"}
 ATTRIBUTES = frozenset({"string", "date", "int", "float", "boolean", "id", "list", "container"})
+_COMPOSITE = frozenset({"list", "container"})
 DEEPEST = 64
 ROWS_A_FRAME = 50_000
 BYTES_AT_ONCE = 2**18
@@ -52,7 +53,10 @@ _SCHEMA = {**dict.fromkeys(_NUMBERS, pl.Int64), **dict.fromkeys(_TEXTS, pl.Strin
 
 def compact(value: object) -> str:
     """Return a value as JSON, as the library's transcoder writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def is_xes(path: Path) -> bool:
@@ -203,6 +207,8 @@ class _Reader:
             self._of_trace, self._trace_text = {}, None
 
     def _value(self, node: _Node) -> Any:  # noqa: ANN401, JSON
+        if not node.children and node.kind not in _COMPOSITE:  # nearly all are such
+            return node.text if node.kind == "string" else self._plain(node)
         kind = next((value for key, value in node.children if key == KIND), None)
         rest = [(k, v) for k, v in node.children if k != KIND]
         match node.kind, kind:
