@@ -26,6 +26,7 @@ MODULES = sorted(
 HEAVY = (
     *("panel", "bokeh", "plotly", "pandas", "param", "jupyterlab", "IPython"),
     *("eventsourcing", "pyarrow", "numpy", "adbc_driver_manager", "click", "rich"),
+    "deltalake",
 )
 SOURCES = sorted(
     path.relative_to(ROOT).as_posix()

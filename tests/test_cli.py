@@ -168,6 +168,8 @@ def invocations(store, folder):
         "rate": [store],
         "schemas": [store],
         "export": [store, folder / "out.csv"],
+        "archive": [store, folder / "out.delta"],
+        "tail": [store, "--last", 1, "--no-follow"],
         "compare": [
             *(store, "--base", "counting:per_type", "--with", "counting:per_type"),
             *("--key", "type", "--accepted", folder / "accepted.toml"),
@@ -432,6 +434,51 @@ def test_export_replaces_only_where_asked(store, tmp_path):
     assert run("export", store, out).exit_code == 2
     assert out.read_text() == "mine"
     assert run("export", store, out, "--overwrite").exit_code == 0
+
+
+# Files, archives and logs
+
+
+@pytest.fixture
+def orders(tmp_path):
+    """Return a CSV file with columns of its own."""
+    path = tmp_path / "orders.csv"
+    path.write_text("id,of,kind,note\n1,a,Placed,x\n2,a,Paid,\n")
+    return path
+
+
+def test_columns_of_a_file_are_mapped(orders):
+    """`--column` says which column is which, and `data=...` makes the payload of the rest."""
+    columns = [f"--column={c}" for c in ("position=id", "stream=of", "type=kind", "data=...")]
+    rows = answer("stream", orders, "a", *columns)["rows"]
+    assert [(row["type"], row["data"]) for row in rows] == [
+        ("Placed", '{"note":"x"}'),
+        ("Paid", '{"note":null}'),
+    ]
+
+
+def test_column_needs_both_names(orders):
+    """What is not NAME=COLUMN is a usage that is wrong."""
+    found = run("types", orders, "--column", "kind")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "NAME=COLUMN" in found.stderr
+
+
+def test_objects_of_a_log_are_chosen(store, tmp_path):
+    """`--object-type` says which objects of an object-centric log are the streams."""
+    run("export", store, tmp_path / "log.ocel.json")
+    chosen = answer("streams", tmp_path / "log.ocel.json", "--object-type", "Order")
+    assert len(chosen["rows"]) == 3
+    assert run("streams", store, "--object-type", "Order").exit_code == 2
+
+
+def test_archive_says_what_it_copied(store, tmp_path):
+    """`archive` copies what is new, checks it where asked, and the archive is a target."""
+    out = tmp_path / "out.delta"
+    assert "Copied 30 new events" in run("archive", store, out).stdout
+    again = answer("archive", store, out, "--verify")
+    assert (again["events"], again["position"], again["verified"]) == (0, 30, True)
+    assert answer("open", out)["events"] == 30
 
 
 # Text that would steer a terminal

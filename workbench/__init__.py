@@ -7,6 +7,7 @@ Polars frames; `replay` runs a `Projection` over it and remembers every change;
 notebook, `%load_ext workbench` makes the cell magic `%%trial` known.
 """
 
+from workbench.archiving import Archived, archive
 from workbench.comparing.comparison import Comparison, compare, propose_correction
 from workbench.compatibility import SchemaDiff, check_compatibility, diff
 from workbench.edits import Edit, NewEvent
@@ -28,6 +29,7 @@ from workbench.upcasting.releases import ReleaseComparison, compare_releases
 from workbench.upcasting.report import UpcasterReport
 
 __all__ = [
+    "Archived",
     "Comparison",
     "Edit",
     "Event",
@@ -40,6 +42,7 @@ __all__ = [
     "Trial",
     "UpcasterReport",
     "WorkbenchError",
+    "archive",
     "browse",
     "check_compatibility",
     "check_upcasters",

@@ -10,7 +10,9 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownTargetError (ValueError)          no kind of source fits the target
     ├── StoreNotFoundError (FileNotFoundError)   nothing is there
     ├── StoreUnreadableError (OSError)           something is there, but no store
-    │   └── StoreLockedError                     another process holds it
+    │   ├── StoreLockedError                     another process holds it
+    │   ├── ServerUnreachableError (ConnectionError)  a server does not answer, or no longer
+    │   └── AccessDeniedError (PermissionError)  a server refuses who asks
     ├── UnknownLayoutError (ValueError)          a database without stored events
     ├── UnknownApplicationError (LookupError)    which application of several
     ├── UnknownTypeError (LookupError)           no event type of that name, or several
@@ -20,6 +22,7 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownSchemaError (LookupError)         the type has no schema of that name
     ├── SchemaError (ValueError)                 a schema that cannot be read or compared
     ├── UnknownClassError (LookupError)          a stored type without a class that may be used
+    ├── MappingError (ValueError)                columns of a file that make no events
     ├── RangeError (ValueError)                  a range that ends before it begins
     ├── EditError (ValueError)                   an edit that cannot be made
     ├── WrongKeyError (ValueError)               the cipher key does not fit
@@ -36,6 +39,7 @@ three parts: what was asked, what was found, what to do.
     ├── RevisionError (LookupError)              code that a git revision does not have
     ├── UpcasterError (ValueError)               code whose upcasters cannot be tried, or drafted
     ├── ExportError (OSError)                    a file that cannot be written
+    ├── ArchiveError (ValueError)                a history that does not go on an archive
     └── MissingExtraError (ImportError)          an optional package is not installed
 """
 
@@ -72,6 +76,14 @@ class StoreLockedError(StoreUnreadableError):
     """A store that another process holds locked."""
 
 
+class ServerUnreachableError(StoreUnreadableError, ConnectionError):
+    """A server that does not answer, or has stopped to."""
+
+
+class AccessDeniedError(StoreUnreadableError, PermissionError):
+    """A server that refuses to tell this to whoever asks."""
+
+
 class UnknownLayoutError(WorkbenchError, ValueError):
     """A database in which no table looks like stored events."""
 
@@ -106,6 +118,10 @@ class SchemaError(WorkbenchError, ValueError):
 
 class UnknownClassError(WorkbenchError, LookupError):
     """A stored type whose class is not in the modules that the user named."""
+
+
+class MappingError(WorkbenchError, ValueError):
+    """Columns of a file that make no events: not there, or positions that occur twice."""
 
 
 class RangeError(WorkbenchError, ValueError):
@@ -172,6 +188,10 @@ class UpcasterError(WorkbenchError, ValueError):
 
 class ExportError(WorkbenchError, OSError):
     """An export that cannot be written where it was asked for."""
+
+
+class ArchiveError(WorkbenchError, ValueError):
+    """A history that does not go on what an archive holds, or an archive of something else."""
 
 
 class MissingExtraError(WorkbenchError, ImportError):

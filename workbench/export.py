@@ -36,11 +36,39 @@ def _ndjson(events: pl.LazyFrame, path: Path) -> None:
     events.with_columns(pl.col("time").dt.strftime(TIME_FORMAT)).sink_ndjson(path)
 
 
+def _xes(events: pl.LazyFrame, path: Path) -> None:
+    from workbench.mining.xes import write_xes
+
+    write_xes(events, path)
+
+
+def _xes_gz(events: pl.LazyFrame, path: Path) -> None:
+    from workbench.mining.xes import write_xes_gz
+
+    write_xes_gz(events, path)
+
+
+def _ocel_json(events: pl.LazyFrame, path: Path) -> None:
+    from workbench.mining.ocel_files import write_ocel_json
+
+    write_ocel_json(events, path)
+
+
+def _ocel_sqlite(events: pl.LazyFrame, path: Path) -> None:
+    from workbench.mining.ocel_files import write_ocel_sqlite
+
+    write_ocel_sqlite(events, path)
+
+
 FORMATS: dict[str, Callable[[pl.LazyFrame, Path], None]] = {
     ".parquet": lambda events, path: events.sink_parquet(path),
     ".csv": _csv,
     ".ndjson": _ndjson,
     ".arrow": lambda events, path: events.sink_ipc(path),
+    ".xes": _xes,
+    ".xes.gz": _xes_gz,
+    ".ocel.json": _ocel_json,
+    ".ocel.sqlite": _ocel_sqlite,
 }
 
 
@@ -94,10 +122,15 @@ def export(history: History, path: str | Path, *, overwrite: bool = False) -> in
     return sum(heights)
 
 
+def ending_of(path: Path) -> str | None:
+    """Return the ending that says in which format to write a file, None if there is none."""
+    return next((ending for ending in FORMATS if path.name.lower().endswith(ending)), None)
+
+
 def _format_of(path: Path) -> Callable[[pl.LazyFrame, Path], None]:
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
-        found = f"it ends in {ending!r}" if ending else "it has no ending"
+    ending = ending_of(path)
+    if ending is None:
+        found = f"it ends in {path.suffix.lower()!r}" if path.suffix else "it has no ending"
         msg = (
             f"Cannot export to {str(path)!r}: {found}, and the ending says in which format to "
             f"write. Choose one of {', '.join(FORMATS)}."

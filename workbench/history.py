@@ -14,12 +14,8 @@ import polars as pl
 
 from workbench import catalog, quality
 from workbench.description import html_table, in_words
-from workbench.errors import (
-    RangeError,
-    UnknownPositionError,
-    UnknownStreamError,
-    near,
-)
+from workbench.errors import RangeError, UnknownPositionError, UnknownStreamError, near
+from workbench.following import Followable
 from workbench.inferring import Inferring
 from workbench.moments import moment_of
 from workbench.payload.codec import Codec
@@ -41,7 +37,7 @@ MOST_NEAR_STREAMS = 10_000
 
 
 @dataclass(frozen=True)
-class History(Editable, Inferring):
+class History(Editable, Inferring, Followable):
     """An immutable, lazy selection of one source's events, in order of position.
 
     Made by `open_history`. `len(history)` counts the events.

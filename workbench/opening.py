@@ -14,10 +14,12 @@ from workbench.targets import open_source
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from workbench.sources.columns import Columns
+
 KEY_SAMPLE = 20
 
 
-def open_history(
+def open_history(  # noqa: PLR0913, options that are named
     target: object,
     *,
     application: str | None = None,
@@ -25,13 +27,17 @@ def open_history(
     cipher: str | None = None,
     compressor: str | None = None,
     env: Mapping[str, str] | None = None,
+    columns: Columns | None = None,
+    object_type: str | None = None,
 ) -> History:
     """Return the history of the events that lie at `target`, opened for reading only.
 
     Parameters
     ----------
     target
-        A path; a URL such as 'sqlite:///shop.db', or 'sqlite:////abs/shop.db?application=a';
+        A path of a store, of a file of events (.parquet, .csv, .ndjson, .arrow) or a folder of
+        them, of a Delta table, or of a process-mining log (.xes, .xes.gz, OCEL 2.0 as .json or
+        .sqlite); a URL such as 'sqlite:///shop.db', or 'sqlite:////abs/shop.db?application=a';
         or a live application or recorder of `eventsourcing`, also in memory.
     application
         Which application, where a file holds several.
@@ -45,6 +51,15 @@ def open_history(
     env
         Where to look for the library's own names of the last three, `CIPHER_KEY`,
         `CIPHER_TOPIC` and `COMPRESSOR_TOPIC`; by default the process's environment.
+    columns
+        Which column of a file is which of the event table, such as `{"position": "id",
+        "stream": "order_id", "type": "kind", "time": "at", "data": ...}`. A column is named,
+        or given as a Polars expression. For `data` also several: a list, or `...` for all
+        that are not mapped; they become a JSON object. By default columns are recognised that
+        are named as in `workbench.tables.EVENTS`.
+    object_type
+        Which objects of an object-centric log are the streams; by default those of which
+        most events have exactly one.
 
     Raises
     ------
@@ -58,8 +73,10 @@ def open_history(
         If it holds several applications, and none or no existing one was named.
     WrongKeyError
         If no stored event can be deciphered with the key.
+    MappingError
+        If the columns of a file make no events: one is not there, or a position occurs twice.
     CodecError, MissingExtraError
-        If a cipher or compressor cannot be used.
+        If a cipher or compressor cannot be used, or a package is not installed.
 
     Examples
     --------
@@ -67,7 +84,7 @@ def open_history(
     >>> open_history(shop_path())
     <History 'shop.db': eventsourcing 9, SQLite>
     """
-    source = open_source(target, application)
+    source = open_source(target, application, columns, object_type)
     codec = _codec_of(target) or make_codec(
         cipher_key=cipher_key,
         cipher=cipher,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
@@ -13,6 +13,7 @@ from workbench.payload.typed import Piece, TypedReader, joined
 from workbench.pushdown import selection_of
 from workbench.reading import THREADS, read_parts
 from workbench.sources import Selection
+from workbench.sources.lazy import LazySource
 from workbench.sources.memory import MemorySource
 from workbench.tables import EVENTS
 
@@ -73,9 +74,10 @@ class Reading:
         checks: bool = True,
     ) -> Generator[T, None, None]:
         """Yield `use` of each frame that `frames` yields; it is called in threads."""
+        wanted = self.selection if narrowed is None else self.selection.meet(narrowed)
         return read_parts(
             self.source,
-            self.selection if narrowed is None else self.selection.meet(narrowed),
+            self._timed(wanted) if self.source.capabilities.time_index else wanted,
             self._asked(columns),
             lambda raw: use(self._decoded(raw, columns, checks=checks)),
             self.on_progress,
@@ -108,9 +110,34 @@ class Reading:
 
         if isinstance(self.source, MemorySource) and self.on_progress is None:
             return self.source.lazy(self.selection).filter(*self._in_time())
+        is_query = isinstance(self.source, LazySource) and self.on_progress is None
         return register_io_source(
-            self._io_source, schema=self.schema, validate_schema=False, is_pure=False
+            self._query if is_query else self._io_source,
+            schema=self.schema,
+            validate_schema=False,
+            is_pure=False,
         )
+
+    def _query(
+        self,
+        with_columns: list[str] | None,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+        _batch_size: int | None,
+    ) -> Iterator[pl.DataFrame]:
+        """Hand everything on to a source that is a query itself."""
+        if not isinstance(self.source, LazySource):
+            msg = f"{type(self.source).__name__} is no query"
+            raise TypeError(msg)
+        # Where Polars hands over both, the rows are counted before the condition.
+        narrowed = selection_of(predicate) if n_rows is None else Selection(limit=n_rows)
+        found = self.source.lazy(self._timed(self.selection.meet(narrowed)))
+        if predicate is not None:
+            found = found.filter(predicate)
+        yield from self.source.batches(found.select(with_columns or self.schema.names()))
+
+    def _timed(self, selection: Selection) -> Selection:
+        return replace(selection, first_time=self.first_time, last_time=self.last_time)
 
     def _io_source(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli import comparing, demo, extracts, health, listings, schemas, serve, upcast
+from workbench.cli import comparing, demo, extracts, health, listings, schemas, serve, tail, upcast
 from workbench.cli.app import SETTINGS, Workbench
 from workbench.cli.envelope import version
 
@@ -47,7 +47,8 @@ def _show_version(context: click.Context, _option: click.Parameter, asked: bool)
 def main() -> None:
     """Look into stores of events: what is in them, what is odd, what they add up to.
 
-    TARGET is a path to a store file, or a URL such as sqlite:///shop.db.
+    TARGET is a path to a store, a file or folder of events, an archive or a process-mining
+    log; or a URL such as sqlite:///shop.db or postgresql://user@host/db.
     """
 
 
@@ -62,6 +63,8 @@ for command in (
     schemas.schemas,
     extracts.event,
     extracts.export,
+    extracts.archive,
+    tail.tail,
     comparing.compare,
     upcast.upcast,
     serve.serve,

@@ -9,7 +9,7 @@ import click
 
 from workbench.cli import views
 from workbench.cli.app import Answer
-from workbench.cli.options import NARROWING, STORE, TARGET, Asked, command
+from workbench.cli.options import FILE, NARROWING, STORE, TARGET, Asked, command
 
 if TYPE_CHECKING:
     from workbench.cli.printing import Screen
@@ -22,6 +22,7 @@ MOST_BYTES = 64
     TARGET,
     click.argument("position", type=int),
     *STORE,
+    *FILE,
     examples=["event shop.db 21036"],
 )
 def event(asked: Asked, position: int) -> Answer:
@@ -68,17 +69,22 @@ def _show_event(screen: Screen, row: dict[str, Any], state: bytes) -> None:
     click.argument("out", type=click.Path(path_type=Path)),
     click.option("--overwrite", is_flag=True, help="Replace the file if it is there."),
     *STORE,
+    *FILE,
     *NARROWING,
     examples=[
         "export shop.db events.parquet",
         "export shop.db charges.csv --type Payment.Charged --since 2025-10-06",
+        "export shop.db orders.xes.gz",
     ],
 )
 def export(asked: Asked, out: Path, *, overwrite: bool) -> Answer:
-    """Write events to OUT: .parquet, .csv, .ndjson or .arrow.
+    """Write events to OUT, whose ending says in which format.
 
-    OUT appears when it is whole. Payloads are JSON text; in a CSV file tags are too.
+    Tables: .parquet, .csv, .ndjson, .arrow. Logs for process mining: .xes, .xes.gz,
+    .ocel.json, .ocel.sqlite. OUT appears when it is whole. Payloads are JSON text; in a CSV
+    file tags are too.
     """
+    from workbench.export import ending_of
     from workbench.export import export as write
 
     history = asked.bar.watch(asked.history(), "exporting")
@@ -88,5 +94,43 @@ def export(asked: Asked, out: Path, *, overwrite: bool) -> Answer:
     def show(screen: Screen) -> None:
         screen.lines(f"Wrote {events:,} events to {out}, {size:,} bytes.")
 
-    result = {"path": str(out), "format": out.suffix.lower()[1:], "events": events}
+    result = {"path": str(out), "format": (ending_of(out) or "")[1:], "events": events}
     return Answer(lambda: {**result, "size_bytes": size}, show)
+
+
+@command(
+    "archive",
+    TARGET,
+    click.argument("out", type=click.Path(path_type=Path)),
+    click.option("--verify", is_flag=True, help="Compare all of it with the store afterwards."),
+    *STORE,
+    *FILE,
+    examples=["archive shop.db shop.delta", "archive shop.db shop.delta --verify"],
+)
+def archive(asked: Asked, out: Path, *, verify: bool) -> Answer:
+    """Copy what is new into a Delta table, each event exactly once.
+
+    It can be stopped at any moment, and goes on where it was. OUT is opened like a store,
+    also while it grows.
+    """
+    from workbench.archiving import archive as copy
+
+    asked.bar.begin("archiving")
+    done = copy(asked.history(), out, progress=asked.bar.report, verify=verify)
+
+    def show(screen: Screen) -> None:
+        also = ", and all of it is the same as in the store" if verify else ""
+        screen.lines(
+            f"Copied {done.events:,} new events to {out}, which goes up to position "
+            f"{done.position or 0:,}{also}."
+        )
+
+    result = {
+        "path": str(out),
+        "events": done.events,
+        "position": done.position,
+        "version": done.version,
+        "seconds": done.seconds,
+        "verified": verify,
+    }
+    return Answer(lambda: result, show)

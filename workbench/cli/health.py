@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 from workbench.cli import views
 from workbench.cli.app import PROBLEMS_FOUND, Answer
 from workbench.cli.listings import listed, with_short_types
-from workbench.cli.options import CHECK, LEVELS, LIMIT, NARROWING, STORE, TARGET, Asked, command
+from workbench.cli.options import (
+    CHECK,
+    FILE,
+    LEVELS,
+    LIMIT,
+    NARROWING,
+    STORE,
+    TARGET,
+    Asked,
+    command,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,7 +29,13 @@ MOST_TYPES = 3
 
 
 @command(
-    "open", TARGET, *STORE, *NARROWING, *CHECK, examples=["open shop.db", "open shop.db --check"]
+    "open",
+    TARGET,
+    *STORE,
+    *FILE,
+    *NARROWING,
+    *CHECK,
+    examples=["open shop.db", "open shop.db --check"],
 )
 def open_(asked: Asked) -> Answer:
     """Say what a store is and what it holds, in short.
@@ -130,6 +146,7 @@ def _show_tables(screen: Screen, kinds: pl.DataFrame, receivers: pl.DataFrame, h
     "problems",
     TARGET,
     *STORE,
+    *FILE,
     *NARROWING,
     LIMIT,
     *CHECK,

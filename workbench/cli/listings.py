@@ -9,7 +9,7 @@ import click
 from workbench.cli import views
 from workbench.cli.app import Answer
 from workbench.cli.envelope import rows
-from workbench.cli.options import LIMIT, NARROWING, STORE, TARGET, Asked, command
+from workbench.cli.options import FILE, LIMIT, NARROWING, STORE, TARGET, Asked, command
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,7 +61,9 @@ def with_short_types(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(several).then("type").otherwise(SHORT_NAME).alias("shown"))
 
 
-@command("types", TARGET, *STORE, *NARROWING, LIMIT, examples=["types shop.db --since 2026-01-01"])
+@command(
+    "types", TARGET, *STORE, *FILE, *NARROWING, LIMIT, examples=["types shop.db --since 2026-01-01"]
+)
 def types(asked: Asked) -> Answer:
     """List the event types, with counts, times and sizes."""
     found = asked.bar.watch(asked.history(), "counting types").types()
@@ -69,7 +71,13 @@ def types(asked: Asked) -> Answer:
 
 
 @command(
-    "streams", TARGET, *STORE, *NARROWING, LIMIT, examples=["streams shop.db --type Refund.Issued"]
+    "streams",
+    TARGET,
+    *STORE,
+    *FILE,
+    *NARROWING,
+    LIMIT,
+    examples=["streams shop.db --type Refund.Issued"],
 )
 def streams(asked: Asked) -> Answer:
     """List the streams, with counts and times."""
@@ -82,6 +90,7 @@ def streams(asked: Asked) -> Answer:
     TARGET,
     click.argument("stream_id", metavar="STREAM"),
     *STORE,
+    *FILE,
     *NARROWING[:-1],
     LIMIT,
     examples=["stream shop.db order-10001", "stream shop.db order-10001 --json"],
@@ -110,6 +119,7 @@ def stream(asked: Asked, stream_id: str) -> Answer:
         help="What to count apart.",
     ),
     *STORE,
+    *FILE,
     *NARROWING,
     LIMIT,
     examples=["rate shop.db --every 1mo --by aggregate"],

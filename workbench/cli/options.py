@@ -9,11 +9,13 @@ import click
 
 from workbench.cli.app import SETTINGS, Answer, Call, give
 from workbench.progress import Bar
+from workbench.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workbench import History
+    from workbench.sources.columns import Columns
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -32,6 +34,21 @@ STORE = (
         "--compressor",
         metavar="TOPIC",
         help="What decompresses payloads, if not zlib, gzip, bz2 or xz. It is imported.",
+    ),
+)
+FILE = (
+    click.option(
+        "--column",
+        "columns",
+        multiple=True,
+        metavar="NAME=COLUMN",
+        help="Of a file: which of its columns is NAME of the event table. data=... makes the "
+        "payload of all that are left. Repeatable.",
+    ),
+    click.option(
+        "--object-type",
+        metavar="NAME",
+        help="Of an object-centric log: which objects are the streams.",
     ),
 )
 NARROWING = (
@@ -83,6 +100,8 @@ class Asked:
     target: str = ""
     application: str | None = None
     compressor: str | None = None
+    columns: tuple[str, ...] = ()
+    object_type: str | None = None
     after: int | None = None
     upto: int | None = None
     since: str | None = None
@@ -95,7 +114,7 @@ class Asked:
 
     def history(self) -> History:
         """Return the history at the target, narrowed as was asked."""
-        history = opened(self.target, self.application, self.compressor)
+        history = self.opened(self.target)
         if self.after is not None or self.upto is not None:
             history = history.between(after=self.after, upto=self.upto)
         if self.since is not None:
@@ -105,6 +124,18 @@ class Asked:
         if self.types:
             history = history.of_types(*self.types)
         return history.of_streams(*self.streams) if self.streams else history
+
+    def opened(self, target: str) -> History:
+        """Return the history at a target, as the options say that it is to be opened."""
+        from workbench import open_history
+
+        return open_history(
+            target,
+            application=self.application,
+            compressor=self.compressor,
+            columns=mapping(self.columns),
+            object_type=self.object_type,
+        )
 
     def most(self, screenful: int | None) -> int | None:
         """Return how many rows to list, None for all."""
@@ -117,11 +148,40 @@ class Asked:
         return self.check_level or ("warning" if self.check else None)
 
 
-def opened(target: str, application: str | None, compressor: str | None) -> History:
-    """Return the history at a target."""
-    from workbench import open_history
+def mapping(given: Sequence[str]) -> Columns | None:
+    """Return what `--column` says as `open_history` takes it, None where nothing is said.
 
-    return open_history(target, application=application, compressor=compressor)
+    Raises
+    ------
+    click.BadParameter
+        If one is not of the form NAME=COLUMN.
+
+    Examples
+    --------
+    >>> mapping(["stream=order", "data=a", "data=b"])
+    {'stream': 'order', 'data': ['a', 'b']}
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        name, separator, column = text.partition("=")
+        if not (separator and name and column):
+            msg = f"{text!r} is not of the form NAME=COLUMN."
+            raise click.BadParameter(msg, param_hint="--column")
+        if column == "..." and name == "data":
+            found[name] = ...
+        elif name == "data" and name in found:
+            before = found[name]
+            found[name] = [*(before if isinstance(before, list) else [before]), column]
+        else:
+            found[name] = column
+    return found or None
+
+
+def _shown(target: object) -> object:
+    """Return what was named, one or several, without the secrets in it."""
+    if isinstance(target, tuple):
+        return tuple(map(redacted, target))
+    return None if target is None else redacted(target)
 
 
 _SHARED = frozenset(field.name for field in fields(Asked)) - {"bar"}
@@ -154,7 +214,7 @@ def command(
         def callback(context: click.Context, /, **given: Any) -> int:  # noqa: ANN401, as click has it
             call = context.find_object(Call) or Call()
             call.command, call.as_json = name, given["as_json"]
-            call.target = given.get("target", given.get("targets"))
+            call.target = _shown(given.get("target", given.get("targets")))
             shared = {key: given.pop(key) for key in _SHARED & set(given)}
             with Bar(is_wanted=has_bar) as bar:
                 answer = run(Asked(bar, **shared), **given)

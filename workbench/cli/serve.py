@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.app import Answer
-from workbench.cli.options import NO_OPEN, PORT, STORE, Asked, command, opened
+from workbench.cli.options import FILE, NO_OPEN, PORT, STORE, Asked, command
+from workbench.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,6 +78,7 @@ def _offered(names: tuple[str, ...]) -> dict[str, type[Projection]]:
     PORT,
     NO_OPEN,
     *STORE,
+    *FILE,
     examples=["serve shop.db --projections shop.views", "serve a.db b.db --port 8080 --no-open"],
 )
 def serve(
@@ -92,10 +94,10 @@ def serve(
     It listens on 127.0.0.1 alone, until it is interrupted.
     """
     offers = _offered(projections)
-    found = [opened(target, asked.application, asked.compressor) for target in targets]
+    found = [asked.opened(target) for target in targets]
     names = [history.name for history in found]
     if len(set(names)) < len(names):
-        names = list(targets)
+        names = list(map(redacted, targets))
     histories = dict(zip(names, found, strict=True))
 
     def served(tell: Callable[[str], None]) -> None:

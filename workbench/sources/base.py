@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
 
 RAW_SCHEMA = pl.Schema(
@@ -32,6 +33,7 @@ RAW_SCHEMA = pl.Schema(
 )
 
 Part = Callable[[], pl.DataFrame]
+End = TypeVar("End", int, datetime)
 
 REPLACED = "\ufffd"
 """What `as_text` puts where bytes are not UTF-8."""
@@ -62,7 +64,8 @@ class Capabilities:
     found without reading. `live`: new events are announced. `receivers`: it
     knows who follows it. `own_numbers`: its positions are counted for it alone,
     so that a missing number is a hole. `decoded`: its parts are rows of the event
-    table already, so that nothing is left to decode.
+    table already, so that nothing is left to decode. `tags`: it selects by tags.
+    `grows`: events may still be added.
     """
 
     total_order: bool
@@ -71,6 +74,8 @@ class Capabilities:
     receivers: bool
     own_numbers: bool
     decoded: bool = False
+    tags: bool = False
+    grows: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,11 @@ class Selection:
     """Which events to read; `None` means no limit on that side.
 
     Ranges are `after` (exclusive) and `upto` (inclusive); memberships list the
-    values that may occur. `limit` is the greatest number of rows wanted.
+    values that may occur. `limit` is the greatest number of rows wanted. The times, both
+    inclusive, are for a source that has the capability `time_index`, and stand in a
+    selection together with a limit only there: others hand out events of any time. `tags`
+    are those that an event must all have; only a source with the capability `tags` is asked
+    for any.
     """
 
     after: int | None = None
@@ -88,6 +97,9 @@ class Selection:
     after_version: int | None = None
     upto_version: int | None = None
     limit: int | None = None
+    first_time: datetime | None = None
+    last_time: datetime | None = None
+    tags: frozenset[str] = frozenset()
 
     def meet(self, other: Selection) -> Selection:
         """Return the selection of what is in both."""
@@ -99,6 +111,9 @@ class Selection:
             after_version=_largest(self.after_version, other.after_version),
             upto_version=_smallest(self.upto_version, other.upto_version),
             limit=_smallest(self.limit, other.limit),
+            first_time=_largest(self.first_time, other.first_time),
+            last_time=_smallest(self.last_time, other.last_time),
+            tags=self.tags | other.tags,
         )
 
     @property
@@ -109,14 +124,19 @@ class Selection:
             or (self.streams is not None and not self.streams)
             or (self.after is not None and self.upto is not None and self.after >= self.upto)
             or self.limit == 0
+            or (
+                self.first_time is not None
+                and self.last_time is not None
+                and self.first_time > self.last_time
+            )
         )
 
 
-def _largest(a: int | None, b: int | None) -> int | None:
+def _largest(a: End | None, b: End | None) -> End | None:
     return max((x for x in (a, b) if x is not None), default=None)
 
 
-def _smallest(a: int | None, b: int | None) -> int | None:
+def _smallest(a: End | None, b: End | None) -> End | None:
     return min((x for x in (a, b) if x is not None), default=None)
 
 
@@ -178,3 +198,58 @@ class Source(Protocol):
 
     def receivers(self) -> pl.DataFrame:
         """Who follows this source and how far each is: `workbench.tables.RECEIVERS`."""
+
+
+# What a source may do besides. Who asks for it tells by `isinstance`.
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Events that a source has, and does not hand out yet: others may still precede them."""
+
+    after: int
+    """What is handed out ends here."""
+    upto: int
+    """The last position that is held back."""
+    events: int
+    """How many events there are between the two."""
+    reason: str
+    """Who may still write before them, in words."""
+
+
+@runtime_checkable
+class Withholding(Protocol):
+    """A source in which an event may appear before others that are there already."""
+
+    def held_back(self) -> HeldBack | None:
+        """What is held back now, None if nothing is."""
+
+
+Wait = Callable[[float], object]
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """A source that tells when something new is there; others are asked now and then."""
+
+    def waiting(self) -> AbstractContextManager[Wait]:
+        """A function that returns when something may have changed, or after some seconds.
+
+        It is asked for at most a quarter of a second at a time. The context ends without
+        leaving a connection, a thread or a subscription behind.
+        """
+
+
+@runtime_checkable
+class Partitioned(Protocol):
+    """A source of several logs, each with positions of its own."""
+
+    def ends(self) -> Mapping[int, int]:
+        """The last position of each partition; one without events may be left out."""
+
+    def within(self, after: Mapping[int, int], upto: Mapping[int, int]) -> Source:
+        """The same source, of which each partition begins and ends so.
+
+        A partition that is not in `after` begins at its beginning; one that is not in `upto`
+        is left out.
+        """

@@ -34,6 +34,8 @@ def fitting(selection: Selection) -> list[pl.Expr]:
         (selection.upto, position.le),
         (selection.after_version, version.gt),
         (selection.upto_version, version.le),
+        (selection.first_time, pl.col("time").ge),
+        (selection.last_time, pl.col("time").le),
     )
     members = (("type", selection.types), ("stream", selection.streams))
     return [fits(end) for end, fits in ranges if end is not None] + [
@@ -72,7 +74,7 @@ class MemorySource:
     @property
     def capabilities(self) -> Capabilities:
         """Those of the source that was read, but that nothing new appears."""
-        return replace(self.origin.capabilities, decoded=True, live=False)
+        return replace(self.origin.capabilities, decoded=True, live=False, grows=False)
 
     @property
     def first_schema_version(self) -> int | None:

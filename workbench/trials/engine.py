@@ -220,6 +220,10 @@ class Engine:
             return trial
         return self._go_on(trial, head, progress)
 
+    def followed(self) -> History:
+        """Return the history that a trial goes on over."""
+        return self._at_hand()[0]
+
     def _upto(self, trial: Trial) -> int:
         if trial.history is None or trial.history.selection.upto is None:
             return trial.last_position

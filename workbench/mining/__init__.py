@@ -1,0 +1,1 @@
+"""Writing a history as a process-mining log, such as other tools read."""
