@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SIZES = (25, 50, 100)
-PAGES = ("overview", "log")
+PAGES = ("overview", "log", "schemas")
 _LARGEST = 2**63 - 1
 
 
@@ -34,6 +34,8 @@ class Place:
     """How many events a page of the log has."""
     event: int | None = None
     """The position of the event that is open."""
+    schemas_of: str | None = None
+    """The event type whose schemas are compared."""
 
     def to(self, **changes: object) -> Place:
         """Return this place with other values in some fields."""
@@ -67,6 +69,7 @@ def query_of(place: Place) -> str:
         ("start", place.start),
         ("size", place.size if place.size != default.size else None),
         ("event", place.event),
+        ("of", place.schemas_of),
     ]
     query = urlencode([(name, str(value)) for name, value in pairs if value is not None])
     return f"?{query}" if query else ""
@@ -100,6 +103,7 @@ def place_of(query: str) -> Place:
         start=_number(values.get("start")),
         size=size if size in SIZES else Place().size,
         event=_number(values.get("event")),
+        schemas_of=values.get("of"),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from workbench.dashboards import queries, summary
+from workbench.dashboards import comparison, queries, summary
 from workbench.dashboards.neighbours import neighbours
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.dashboards.queries import Filters, Found
     from workbench.dashboards.summary import Facts
     from workbench.history import History
+    from workbench.schemas import Schemas
 
 T = TypeVar("T")
 
@@ -99,6 +100,16 @@ class Answers:
     def problems(self) -> pl.DataFrame:
         """Return `History.problems`."""
         return self._once("problems", self.history.problems)
+
+    def schemas(self) -> Schemas:
+        """Return `History.schemas`."""
+        return self._once("schemas", self.history.schemas)
+
+    def shares(self, type_: str) -> pl.DataFrame:
+        """Return `comparison.shares` of one type."""
+        return self._once(
+            ("shares", type_), lambda: comparison.shares(self.history, self.schemas(), type_)
+        )
 
     def activity(self, every: str) -> pl.DataFrame:
         """Return `summary.activity`."""

@@ -90,7 +90,7 @@ class _Comparison:
                 continue
             if known.spread is not None and fitting.values is not None:
                 yield from self.values(path, fitting, known.spread.values)
-            if kind == OBJECT:
+            if kind == OBJECT and fitting.says_members:
                 yield from self.members(path, fitting)
             elif kind == ARRAY and (*path, Mark.ITEM) in self.cell.fields:
                 yield from self.at((*path, Mark.ITEM), fitting.items)
@@ -121,7 +121,9 @@ class _Comparison:
             yield self.row(path, "not_in_enum", (declared.text, named), seen)
 
     def members(self, path: Path, declared: Declared) -> Iterator[dict[str, Any]]:
-        stored = {member[-1]: member for member in self.inside.get(path, ())}
+        steps = {member[-1]: member for member in self.inside.get(path, ())}
+        # The same path may be a list, or wrapped, in other events.
+        stored = {s: m for s, m in steps.items() if s is Mark.ANY or isinstance(s, str)}
         for name in declared.names:
             if not path and name in ENVELOPE:
                 continue

@@ -58,6 +58,8 @@ class Declared:
     def of_kind(self, kind: str) -> Declared | None:
         """Return the alternatives that a kind of value fits, None if it fits none."""
         found = tuple(option for option in self.options if _fits(option, kind, self.root))
+        if kind == OBJECT:  # rather a plain one than what is said of a wrapper
+            found = tuple(o for o in found if not _is_wrapper(o)) or found
         return Declared(self.root, found) if found else None
 
     @property
@@ -93,6 +95,12 @@ class Declared:
         return all(name in option.get("required", ()) for option in self.options)
 
     @property
+    def says_members(self) -> bool:
+        """Whether anything is said of the fields of an object."""
+        said = ("properties", "required", "additionalProperties")
+        return any(key in option for option in self.options for key in said)
+
+    @property
     def rest(self) -> Declared | None:
         """What is declared of other fields, None if nothing is said of them."""
         said = [o["additionalProperties"] for o in self.options if "additionalProperties" in o]
@@ -119,6 +127,11 @@ def _fits(option: Mapping[str, Any], kind: str, root: Mapping[str, Any]) -> bool
         return not required - {"_type_", "_data_"} and "properties" not in option
     names = Declared(root, tuple(_options(named, root, ()))).values
     return names is None or kind in names
+
+
+def _is_wrapper(option: Mapping[str, Any]) -> bool:
+    named = option.get("properties", {}).get("_type_")
+    return isinstance(named, dict) and ("const" in named or named.get("type") == "string")
 
 
 def _text(option: Mapping[str, Any]) -> str:

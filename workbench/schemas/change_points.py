@@ -83,13 +83,12 @@ def changes(of: Gathered) -> Iterator[Change]:
     for path in of.paths:
         around = (of.around(path) > 0)[of.shape_of]
         have = of.count(path) > 0
-        field = _ends(path, ("field", "is there"), have[of.shape_of], around)
+        there = have[of.shape_of]
+        field = _ends(path, ("field", "is there"), there, around)
         yield from field
         lack = (of.lacking(path) > 0)[of.shape_of]
         if not field:
-            yield from _ends(path, ("missing", "is missing"), lack, around)
-        yield from _share(path, ("missing_share", "missing"), lack, around)
-        there = have[of.shape_of]
+            yield from _ends_and_share(path, ("missing", "is missing"), lack, around)
         yield from _of_kinds(of, path, there)
         yield from _of_values(of, path, there)
         yield from _of_level(of, path)
@@ -99,8 +98,7 @@ def _of_kinds(of: Gathered, path: Path, there: NDArray[np.bool_]) -> Iterator[Ch
     for kind in of.kinds(path):
         has = (of.count(path, [kind]) > 0)[of.shape_of]
         if kind == NULL:
-            yield from _ends(path, ("null", "is null"), has, there)
-            yield from _share(path, ("null_share", "null"), has, there)
+            yield from _ends_and_share(path, ("null", "is null"), has, there)
         else:
             yield from _ends(path, ("kind", f"is of the kind {kind}"), has, there)
 
@@ -130,6 +128,17 @@ def _ends(
         said = f"{never} any more ({_percent(share)} of {until:,} events before)"
         found.append(Change(path, f"{name}_ends", end, _often(share), "never", said))
     return found
+
+
+def _ends_and_share(
+    path: Path, names: tuple[str, str], has: NDArray[np.bool_], of: NDArray[np.bool_]
+) -> Iterator[Change]:
+    """Yield since when something is there, is not any more, or is more or less often."""
+    ends = _ends(path, names, has, of)
+    yield from ends
+    told = {change.nth for change in ends}
+    shares = _share(path, (f"{names[0]}_share", names[0]), has, of)
+    yield from (change for change in shares if change.nth not in told)
 
 
 def _often(share: float) -> str:

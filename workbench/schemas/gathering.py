@@ -25,7 +25,7 @@ from workbench.schemas.shapes import (
 from workbench.tables import TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -166,7 +166,22 @@ def _values(
         for (path, kind), found in piece.values.items():
             feature = (in_maps(path, maps), kind)
             parts.setdefault(feature, []).append(Values(mine[found.row], found.text))
+        for (path, kind), literals in _literals(piece):
+            feature = (in_maps(path, maps), kind)
+            parts.setdefault(feature, []).append(Values(mine[literals.nth], literals.text))
     return {feature: _sorted(found) for feature, found in parts.items()}
+
+
+def _literals(piece: Piece) -> Iterator[tuple[Feature, Values]]:
+    """Yield the values that stand in the shapes of a piece, such as true and false."""
+    for i, shape in enumerate(piece.shapes):
+        if not shape.literals:
+            continue
+        rows = np.flatnonzero(piece.shape_of == i)
+        for number, value, count in shape.literals:
+            nth = np.repeat(rows, count)
+            texts = pl.repeat(value, nth.size, dtype=pl.String, eager=True)
+            yield shape.features[number], Values(nth, texts)
 
 
 def _sorted(parts: list[Values]) -> Values:
