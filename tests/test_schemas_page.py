@@ -10,7 +10,7 @@ import pytest
 from stores import BEGIN, PLACED, Row, state_of, write_native
 
 from workbench import open_history
-from workbench.dashboards import comparison, timeline
+from workbench.dashboards import timeline, versions
 from workbench.dashboards.address import Place, place_of, query_of
 from workbench.dashboards.answers import Answers
 from workbench.dashboards.schemas import SchemasPage
@@ -39,7 +39,7 @@ def answers(shop: History) -> Answers:
 
 def test_matrix_of_two_versions(schemas: Schemas) -> None:
     """Two versions side by side tell which fields came, went, changed and stayed."""
-    found = comparison.matrix(schemas["Order.Placed", "1"], schemas["Order.Placed", "2"])
+    found = versions.matrix(schemas["Order.Placed", "1"], schemas["Order.Placed", "2"])
     assert found.rows() == [
         ("address", "array", "array", "same"),
         ("address[]", "string", "string", "same"),
@@ -54,13 +54,13 @@ def test_matrix_of_two_versions(schemas: Schemas) -> None:
 def test_matrix_of_a_version_and_itself(schemas: Schemas) -> None:
     """A version beside itself has no change."""
     schema = schemas["Order.Placed", "3"]
-    assert set(comparison.matrix(schema, schema)["change"]) == {"same"}
+    assert set(versions.matrix(schema, schema)["change"]) == {"same"}
 
 
 @pytest.mark.parametrize("type_", ["Order.Placed", "Order.Confirmed", "Item.Listed"])
 def test_shares_count_every_event(shop: History, schemas: Schemas, type_: str) -> None:
     """The windows of a schema have all its events; the shares of a window sum to one."""
-    found = comparison.shares(shop, schemas, type_)
+    found = versions.shares(shop, schemas, type_)
     counts = dict(found.group_by("name").agg(pl.col("count").sum()).iter_rows())
     assert counts == {schema.name: schema.count for schema in schemas.of(type_)}
     sums = found.group_by("time").agg(pl.col("share").sum())["share"]
@@ -71,8 +71,8 @@ def test_shares_of_events_without_times(tmp_path: Path) -> None:
     """Events without a time are in no window."""
     rows = [Row(1, "s", 1, PLACED, state_of(a=1))]
     history = open_history(write_native(tmp_path / "store.db", rows))
-    found = comparison.shares(history, history.schemas(), "Order.Placed")
-    assert (found.height, found.schema) == (0, comparison.SHARES)
+    found = versions.shares(history, history.schemas(), "Order.Placed")
+    assert (found.height, found.schema) == (0, versions.SHARES)
 
 
 def test_bars_are_the_versions(schemas: Schemas) -> None:

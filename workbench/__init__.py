@@ -15,6 +15,7 @@ from workbench.event import Event
 from workbench.extension import load_ipython_extension
 from workbench.history import History
 from workbench.opening import open_history
+from workbench.pages import browse, replay_page
 from workbench.projections.declared import Projection, handles
 from workbench.projections.rows import table
 from workbench.reading import Progress
@@ -32,6 +33,7 @@ __all__ = [
     "SchemaDiff",
     "Trial",
     "WorkbenchError",
+    "browse",
     "check_compatibility",
     "compare",
     "diff",
@@ -41,5 +43,6 @@ __all__ = [
     "open_history",
     "propose_correction",
     "replay",
+    "replay_page",
     "table",
 ]

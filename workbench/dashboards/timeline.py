@@ -100,7 +100,7 @@ def shares_figure(shares: pl.DataFrame, names: list[str]) -> go.Figure:
     Parameters
     ----------
     shares
-        `workbench.dashboards.comparison.SHARES`.
+        `workbench.dashboards.versions.SHARES`.
     names
         The schemas in their order.
     """
