@@ -147,18 +147,18 @@ class _Reader:
         )
 
 
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
 _WORDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (lambda value: isinstance(value, str) and bool(value), "a text"),
     "namespace": (lambda value: isinstance(value, str), "a text"),
     "fields": (lambda value: isinstance(value, list), "a list"),
-    "symbols": (lambda value: _is_texts(value), "a list of texts"),
-    "aliases": (lambda value: _is_texts(value), "a list of texts"),
+    "symbols": (_is_texts, "a list of texts"),
+    "aliases": (_is_texts, "a list of texts"),
     "size": (lambda value: type(value) is int and value >= 0, "a whole number"),
 }
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 _NOTHING = object()
