@@ -238,6 +238,9 @@ def test_a_recursive_record_is_compared_once_around():
         (record(A, record(A)), "has no 'type'|used before it is defined|is defined twice"),
         (record("a"), "it is no object"),
         ([5], "it has no 'type'"),
+        (enum("AB") | {"symbols": None}, "'symbols' is null, and must be a list of texts"),
+        (fixed(4) | {"size": "4"}, "'size' is \"4\", and must be a whole number"),
+        (record() | {"name": 5}, "'name' is 5, and must be a text"),
     ],
 )
 def test_what_is_no_avro_schema_is_refused(schema, message):

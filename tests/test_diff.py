@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench import diff
+from workbench import check_compatibility, diff
 from workbench.compatibility.differences import MIRRORED
+from workbench.compatibility.nodes import KNOWN
 from workbench.errors import SchemaError
 from workbench.tables import SCHEMA_DIFFERENCES
 
@@ -260,6 +262,28 @@ def test_the_other_way_round_is_the_mirror(old, new):
     there, back = diff(old, new).differences.rows(), diff(new, old).differences.rows()
     mirrored = {(MIRRORED[rule], path, b, a, like) for rule, path, a, b, like in there}
     assert mirrored == set(back)
+
+
+WORDS = st.sampled_from(
+    [*sorted(KNOWN), "fields", "symbols", "name", "namespace", "aliases", "size", "values"]
+)
+SMALL = st.sampled_from(
+    [None, True, 0, -1, 0.5, "#", "a", "(", "string", "object", "record", "enum", "fixed", "map"]
+)
+ANYTHING = st.recursive(
+    SMALL,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(ANYTHING, ANYTHING)
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_handed_in_is_compared_or_refused(old, new):
+    """Of malformed schemas nothing but a SchemaError ever comes out."""
+    for compare in (diff, check_compatibility):
+        with suppress(SchemaError):
+            compare(old, new)
 
 
 @given(SCHEMAS)

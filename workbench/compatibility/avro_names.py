@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.compatibility.documents import AVRO_PRIMITIVES, SchemaLike, plain, shown
 from workbench.errors import SchemaError, near
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAMED = frozenset(["record", "error", "enum", "fixed"])
 INT, LONG = 2**31, 2**63
@@ -113,9 +116,9 @@ class _Reader:
         return found
 
     def of_name(self, schema: dict[str, Any], kind: str, namespace: str) -> AvroType:
-        name = _full(str(_needed(schema, "name")), str(schema.get("namespace", namespace)))
+        name = _full(_needed(schema, "name"), _needed(schema, "namespace", namespace))
         inner = name.rpartition(".")[0]
-        aliases = frozenset(_full(str(a), inner) for a in schema.get("aliases", ()))
+        aliases = frozenset(_full(a, inner) for a in _needed(schema, "aliases", []))
         found = AvroType("record" if kind == "error" else kind, name, aliases)
         if name in self.named:
             msg = f"Cannot read the Avro schema: {name!r} is defined twice. Use its name instead."
@@ -126,7 +129,7 @@ class _Reader:
             found.symbols = tuple(_needed(schema, "symbols"))
             found.default = schema.get("default")
         elif kind == "fixed":
-            found.size = int(_needed(schema, "size"))
+            found.size = _needed(schema, "size")
         else:
             found.fields = [self.field(part, inner) for part in _needed(schema, "fields")]
         return found
@@ -136,19 +139,44 @@ class _Reader:
             msg = f"Cannot read the field {shown(part, 80)} of an Avro record: it is no object."
             raise SchemaError(msg)
         return AvroField(
-            str(_needed(part, "name")),
+            _needed(part, "name"),
             self.read(_needed(part, "type"), namespace),
-            frozenset(part.get("aliases", ())),
+            frozenset(_needed(part, "aliases", [])),
             "default" in part,
             part.get("default"),
         )
 
 
-def _needed(schema: dict[str, Any], word: str) -> Any:  # noqa: ANN401, any JSON
-    if word not in schema:
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+_WORDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (lambda value: isinstance(value, str) and bool(value), "a text"),
+    "namespace": (lambda value: isinstance(value, str), "a text"),
+    "fields": (lambda value: isinstance(value, list), "a list"),
+    "symbols": (_is_texts, "a list of texts"),
+    "aliases": (_is_texts, "a list of texts"),
+    "size": (lambda value: type(value) is int and value >= 0, "a whole number"),
+}
+
+
+_NOTHING = object()
+
+
+def _needed(schema: dict[str, Any], word: str, otherwise: Any = _NOTHING) -> Any:  # noqa: ANN401, any JSON
+    found = schema.get(word, otherwise)
+    if found is _NOTHING:
         msg = f"Cannot read the Avro schema: {shown(schema, 80)} has no {word!r}. Add it."
         raise SchemaError(msg)
-    return schema[word]
+    fits, expected = _WORDS.get(word, (lambda _: True, ""))
+    if not fits(found):
+        msg = (
+            f"Cannot read the Avro schema: {word!r} is {shown(found, 80)}, and must be {expected}. "
+            "Correct it."
+        )
+        raise SchemaError(msg)
+    return found
 
 
 def _full(name: str, namespace: str) -> str:
