@@ -166,6 +166,7 @@ def invocations(store, folder):
         "event": [store, 5],
         "problems": [store],
         "rate": [store],
+        "schemas": [store],
         "export": [store, folder / "out.csv"],
         "archive": [store, folder / "out.delta"],
         "tail": [store, "--last", 1, "--no-follow"],
@@ -173,6 +174,7 @@ def invocations(store, folder):
             *(store, "--base", "counting:per_type", "--with", "counting:per_type"),
             *("--key", "type", "--accepted", folder / "accepted.toml"),
         ],
+        "upcast": [store, "--classes", "shop", "--classes", "counting"],
         "serve": [store, "--no-open"],
         "demo": [],
     }
@@ -182,6 +184,12 @@ def invocations(store, folder):
 def module(tmp_path_factory):
     """Write a module with a projection, `counting:per_type`, and return its folder."""
     folder = tmp_path_factory.mktemp("module")
+    (folder / "shop.py").write_text(
+        "from eventsourcing.domain import DomainEvent\n\n\n"
+        "class Text(DomainEvent):\n    originator_id: str\n\n\n"
+        "class Order:\n    class Placed(Text):\n        n: int\n\n"
+        "    class Shipped(Text):\n        n: int\n"
+    )
     (folder / "counting.py").write_text(
         'import polars as pl\n\n\ndef per_type(events):\n    return events.group_by("type").len()\n'
     )

@@ -19,7 +19,7 @@ from stores import BEGIN, Row, state_of, write_native
 from workbench import errors
 from workbench.cli import main
 from workbench.comparing.accepted import add_accepted, read_accepted
-from workbench.comparing.revisions import Place, checked_out, commit_of
+from workbench.revisions import Place, checked_out, commit_of
 
 ROOT = Path(__file__).parents[1]
 PAID = "shop:Account.Paid"

@@ -2,12 +2,14 @@
 
 `open_history` opens a store of events for reading only; a `History` answers with
 Polars frames; `replay` runs a `Projection` over it and remembers every change;
-`compare` says where two such trials differ, since which event, and why. In a notebook,
-`%load_ext workbench` makes the cell magic `%%trial` known.
+`compare` says where two such trials differ, since which event, and why. `diff` and
+`check_compatibility` hold schemas against each other and against what is stored. In a
+notebook, `%load_ext workbench` makes the cell magic `%%trial` known.
 """
 
 from workbench.archiving import Archived, archive
 from workbench.comparing.comparison import Comparison, compare, propose_correction
+from workbench.compatibility import SchemaDiff, check_compatibility, diff
 from workbench.edits import Edit, NewEvent
 from workbench.errors import WorkbenchError
 from workbench.event import Event
@@ -20,6 +22,11 @@ from workbench.projections.rows import table
 from workbench.reading import Progress
 from workbench.replay import load_trial, replay
 from workbench.trials.trial import Trial
+from workbench.upcasting.checking import check_upcasters
+from workbench.upcasting.draft_tests import draft_test
+from workbench.upcasting.drafting import draft_upcaster
+from workbench.upcasting.releases import ReleaseComparison, compare_releases
+from workbench.upcasting.report import UpcasterReport
 
 __all__ = [
     "Archived",
@@ -30,11 +37,20 @@ __all__ = [
     "NewEvent",
     "Progress",
     "Projection",
+    "ReleaseComparison",
+    "SchemaDiff",
     "Trial",
+    "UpcasterReport",
     "WorkbenchError",
     "archive",
     "browse",
+    "check_compatibility",
+    "check_upcasters",
     "compare",
+    "compare_releases",
+    "diff",
+    "draft_test",
+    "draft_upcaster",
     "handles",
     "load_ipython_extension",
     "load_trial",

@@ -19,6 +19,8 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownStreamError (LookupError)         no such stream
     ├── UnknownPositionError (LookupError)       no event with that number
     ├── UnknownTableError (LookupError)          the trial has no such table
+    ├── UnknownSchemaError (LookupError)         the type has no schema of that name
+    ├── SchemaError (ValueError)                 a schema that cannot be read or compared
     ├── UnknownClassError (LookupError)          a stored type without a class that may be used
     ├── MappingError (ValueError)                columns of a file that make no events
     ├── RangeError (ValueError)                  a range that ends before it begins
@@ -35,6 +37,7 @@ three parts: what was asked, what was found, what to do.
     │   └── MinimalError                         a difference that no few events show
     ├── UnknownCauseError (LookupError)          a cause that the comparison does not have
     ├── RevisionError (LookupError)              code that a git revision does not have
+    ├── UpcasterError (ValueError)               code whose upcasters cannot be tried, or drafted
     ├── ExportError (OSError)                    a file that cannot be written
     ├── ArchiveError (ValueError)                a history that does not go on an archive
     └── MissingExtraError (ImportError)          an optional package is not installed
@@ -105,6 +108,14 @@ class UnknownTableError(WorkbenchError, LookupError):
     """A table that the projection does not declare."""
 
 
+class UnknownSchemaError(WorkbenchError, LookupError):
+    """A schema that an event type does not have."""
+
+
+class SchemaError(WorkbenchError, ValueError):
+    """A declared schema that cannot be read as one, or two that cannot be compared."""
+
+
 class UnknownClassError(WorkbenchError, LookupError):
     """A stored type whose class is not in the modules that the user named."""
 
@@ -169,6 +180,10 @@ class UnknownCauseError(WorkbenchError, LookupError):
 
 class RevisionError(WorkbenchError, LookupError):
     """Code that cannot be had from a git revision: no repository, revision, module or name."""
+
+
+class UpcasterError(WorkbenchError, ValueError):
+    """Code whose upcasters cannot be tried: none is named, or it cannot be loaded; or drafted."""
 
 
 class ExportError(WorkbenchError, OSError):

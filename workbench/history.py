@@ -21,6 +21,7 @@ from workbench.errors import (
     near,
 )
 from workbench.following import Followable
+from workbench.inferring import Inferring
 from workbench.moments import moment_of
 from workbench.payload.codec import Codec
 from workbench.scanning import ENVELOPE_SCHEMA, Reading
@@ -41,7 +42,7 @@ MOST_NEAR_STREAMS = 10_000
 
 
 @dataclass(frozen=True)
-class History(Editable, Followable):
+class History(Editable, Inferring, Followable):
     """An immutable, lazy selection of one source's events, in order of position.
 
     Made by `open_history`. `len(history)` counts the events.
@@ -305,7 +306,7 @@ class History(Editable, Followable):
         return self._reading.typed()
 
     def batches(
-        self, columns: Collection[str] = EVENTS.names
+        self, columns: Collection[str] = EVENTS.names, *, checks: bool = True
     ) -> Generator[pl.DataFrame, None, None]:
         """Yield the events a frame at a time, in order, so that memory stays small.
 
@@ -313,13 +314,16 @@ class History(Editable, Followable):
         ----------
         columns
             Which columns of `workbench.tables.EVENTS`, all by default.
+        checks
+            Whether payloads are checked to be JSON. Without, which is faster, `data` may
+            hold text that is none, and `problem` does not say so.
 
         Raises
         ------
         StoreUnreadableError
             If the source can no longer be read.
         """
-        return self._reading.frames(columns)
+        return self._reading.frames(columns, checks=checks)
 
     def state(self, position: int) -> bytes:
         """Return the stored bytes of one event's payload, as they lie in the source.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli import comparing, demo, extracts, health, listings, serve, tail
+from workbench.cli import comparing, demo, extracts, health, listings, schemas, serve, tail, upcast
 from workbench.cli.app import SETTINGS, Workbench
 from workbench.cli.envelope import version
 
@@ -31,9 +31,9 @@ def _show_version(context: click.Context, _option: click.Parameter, asked: bool)
       workbench open shop.db
       workbench export shop.db events.parquet
 
-    Exit codes: 0; 1 if problems were found and --check asked for them, or compare found
-    differences; 2 if the usage is wrong or the target cannot be read. Targets are opened for
-    reading only.
+    Exit codes: 0; 1 if problems were found and --check asked for them, if compare found
+    differences, or upcast events that fail; 2 if the usage is wrong or the target cannot be
+    read. Targets are opened for reading only.
     """,
 )
 @click.option(
@@ -60,11 +60,13 @@ for command in (
     listings.streams,
     listings.stream,
     listings.rate,
+    schemas.schemas,
     extracts.event,
     extracts.export,
     extracts.archive,
     tail.tail,
     comparing.compare,
+    upcast.upcast,
     serve.serve,
 ):
     main.add_command(command)

@@ -1,9 +1,9 @@
 """How a command runs: it answers, the answer is printed, and every failure has an exit code.
 
 0: done. 1: problems were found, where `--check` asked for them, or differences, by
-`compare`. 2: a usage that is wrong, or a target that cannot be read. 130 and 141: the user
-interrupted, or whoever read the output went away. 70: a bug in the workbench, the only
-case that prints a traceback.
+`compare`, or events that fail, by `upcast`. 2: a usage that is wrong, or a target that
+cannot be read. 130 and 141: the user interrupted, or whoever read the output went away. 70:
+a bug in the workbench, the only case that prints a traceback.
 """
 
 from __future__ import annotations

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -24,13 +19,16 @@ from workbench.cli.app import PROBLEMS_FOUND, Answer
 from workbench.cli.envelope import rows
 from workbench.cli.options import NARROWING, STORE, TARGET, Asked, command
 from workbench.cli.side import FAILED, TRIAL, Request
+from workbench.processes import end, last_said, started, terminable
+from workbench.revisions import code_folder
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Sequence
 
     from workbench import Comparison, Trial
     from workbench.cli.printing import Screen
-    from workbench.comparing.revisions import Place
+    from workbench.revisions import Place
 
 DEFAULT_ACCEPTED = "workbench-accepted.toml"
 LOOK_EVERY_S = 0.05
@@ -38,7 +36,6 @@ _ASKED = (
     *("target", "application", "compressor", "after", "upto", "since", "until"),
     *("types", "streams"),
 )
-_RUN = "import sys; sys.path.append(sys.argv[1]); from workbench.cli.side import main; main()"
 
 
 def _pairs(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, str]:
@@ -132,7 +129,7 @@ def compare(  # noqa: PLR0913, an argument an option
     its own. The exit code is 1 if there are differences that are not accepted.
     """
     from workbench.comparing.accepted import add_accepted, read_accepted
-    from workbench.comparing.revisions import Place
+    from workbench.revisions import Place
 
     places = [Place.of(base), Place.of(other)]
     most = {column: _number(column, text) for column, text in tolerance.items()}
@@ -140,7 +137,7 @@ def compare(  # noqa: PLR0913, an argument an option
     head = asked.history().source.head() or 0
     # What is appended meanwhile is read by neither side.
     asked = replace(asked, upto=head if asked.upto is None else min(asked.upto, head))
-    with _terminable(), tempfile.TemporaryDirectory(prefix="workbench-compare-") as folder:
+    with terminable(), tempfile.TemporaryDirectory(prefix="workbench-compare-") as folder:
         a, b = _trials(asked, places, Path(folder), list(key), on_error)
         found = workbench.compare(a, b, tolerance=most, tables=pair or None)
     known = set(found.causes["cause"])
@@ -172,23 +169,6 @@ def _number(column: str, text: str) -> Any:  # noqa: ANN401, `compare` checks it
 # The two sides
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let a polite end of the process take away what is temporary, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _trials(
     asked: Asked, places: Sequence[Place], folder: Path, key: list[str], on_error: str
 ) -> list[Trial]:
@@ -200,7 +180,7 @@ def _trials(
         for number, place in enumerate(places):
             own = folder / str(number)
             own.mkdir()
-            paths, tree = _place(stack, place)
+            paths, tree = stack.enter_context(code_folder(place.revision, Path.cwd()))
             request = Request(
                 str(place),
                 place.module,
@@ -221,39 +201,17 @@ def _trials(
         return [load_trial(Path(request.folder) / TRIAL) for request, _ in started]
 
 
-def _place(stack: ExitStack, place: Place) -> tuple[list[str], Path | None]:
-    """Return where a side's modules are looked for, and the tree that they must be in."""
-    from workbench.comparing.revisions import checked_out, repository, search_path
-
-    here = Path.cwd()
-    if place.revision is None:
-        return [str(here)], None
-    tree = stack.enter_context(checked_out(place.revision, here))
-    return search_path(tree, here, repository(here)), tree
-
-
 @contextmanager
 def _started(request: Request) -> Iterator[subprocess.Popen[bytes]]:
     """Yield the process of a side, which ends at the latest when this does."""
-    own = str(Path(workbench.__file__).parents[1])
-    said = Path(request.folder) / "said.txt"
-    with said.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603, Python itself
-            [sys.executable, "-P", "-c", _RUN, own],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            env=os.environ | {"PYTHONUTF8": "1"},
-        )
+    process = started("workbench.cli.side", Path(request.folder))
     try:
         if process.stdin is not None:
             with suppress(BrokenPipeError), process.stdin as pipe:
                 pipe.write(request.text().encode())
         yield process
     finally:
-        process.kill()
-        process.wait()
+        end(process)
 
 
 def _check(request: Request, code: int) -> None:
@@ -271,10 +229,9 @@ def _check(request: Request, code: int) -> None:
         told = json.loads(failed.read_text(encoding="utf-8"))
         kind = getattr(errors, told["kind"], errors.ReplayError)
         raise kind(told["message"])
-    text = (Path(request.folder) / "said.txt").read_text(encoding="utf-8", errors="replace")
-    last = (text.strip().splitlines() or ["it said nothing"])[-1]
     msg = (
-        f"Cannot replay into {request.place!r}: its process ended with {code}: {last:.300}. "
+        f"Cannot replay into {request.place!r}: its process ended with {code}: "
+        f"{last_said(Path(request.folder))}. "
         "Run the projection in a notebook, where the whole error shows."
     )
     raise errors.ReplayError(msg)

@@ -137,6 +137,39 @@ RATE = (
     Field("count", "events", number, "number", is_needed=True),
 )
 
+SCHEMA_VERSIONS = (
+    Field("shown", "type", is_needed=True),
+    Field("name", "version", is_needed=True),
+    Field("count", "events", number, "number", is_needed=True),
+    Field("share", "share", share, "number"),
+    Field("fields", "fields", number, "number"),
+    Field("first_position", "first position", number, "number"),
+    Field("last_position", "last position", number, "number"),
+    Field("first_time", "first (UTC)", second),
+    Field("last_time", "last (UTC)", second),
+)
+
+SCHEMA_FIELDS = (
+    Field("shown", "type"),
+    Field("name", "version", is_needed=True),
+    Field("path", "field", is_needed=True),
+    Field("kinds", "kinds", several, is_needed=True),
+    Field("presence", "presence"),
+    Field("null_share", "null", share, "number"),
+    Field("distinct", "different", number, "number"),
+    Field("examples", "such as", several, "text"),
+)
+
+FINDINGS = (
+    Field("shown", "type", is_needed=True),
+    Field("readers", "reads", is_needed=True),
+    Field("path", "field", is_needed=True),
+    Field("rule", "rule", is_needed=True),
+    Field("sentence", "breaks", is_needed=True),
+    Field("first_position", "first position", number, "number"),
+    Field("last_position", "last position", number, "number"),
+)
+
 CAUSES = (
     Field("cause", "id", is_needed=True),
     Field("count", "rows", number, "number", is_needed=True),
@@ -149,4 +182,56 @@ CAUSES = (
     Field("first_position", "first position", number, "number"),
     Field("last_position", "last position", number, "number"),
     Field("examples", "rows such as", several, "text"),
+)
+
+UPCASTS = (
+    Field("shown", "type", is_needed=True),
+    Field("stored_version", "stored", number, "number", is_needed=True),
+    Field("code_version", "code", number, "number", is_needed=True),
+    Field("events", "events", number, "number", is_needed=True),
+    Field("failed", "failed", number, "number", is_needed=True),
+    Field("untried", "untried", number, "number"),
+    Field("newer", "newer", number, "number"),
+    Field("lost", "lost", number, "number"),
+    Field("filled", "filled", number, "number"),
+    Field("changed_type", "retyped", number, "number"),
+    Field("missing", "missing", number, "number"),
+    Field("extra", "extra", number, "number"),
+)
+
+UPCAST_FAILURES = (
+    Field("shown", "type", is_needed=True),
+    Field("stored_version", "stored", number, "number", is_needed=True),
+    Field("step", "step", is_needed=True),
+    Field("events", "events", number, "number", is_needed=True),
+    Field("first_position", "first position", number, "number"),
+    Field("said", "such as", text, "text", is_needed=True),
+)
+
+RELEASES = (
+    Field("shown", "type", is_needed=True),
+    Field("stored_version", "stored", number, "number", is_needed=True),
+    Field("events", "events", number, "number", is_needed=True),
+    Field("read_by_old", "old reads", number, "number", is_needed=True),
+    Field("read_by_new", "new reads", number, "number", is_needed=True),
+    Field("broken", "broken", number, "number"),
+    Field("different", "differ", number, "number"),
+)
+
+RELEASE_FIELDS = (
+    Field("shown", "type", is_needed=True),
+    Field("stored_version", "stored", number, "number", is_needed=True),
+    Field("path", "field", is_needed=True),
+    Field("what", "is", is_needed=True),
+    Field("events", "events", number, "number", is_needed=True),
+    Field("old", "old", text, "text"),
+    Field("new", "new", text, "text"),
+)
+
+RELEASE_STOPS = (
+    Field("release", "release", is_needed=True),
+    Field("shown", "stops at", is_needed=True),
+    Field("streams", "streams", number, "number", is_needed=True),
+    Field("first_position", "first position", number, "number"),
+    Field("error", "such as", text, "text", is_needed=True),
 )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SIZES = (25, 50, 100)
-PAGES = ("overview", "log", "replay", "compare")
+PAGES = ("overview", "log", "schemas", "replay", "compare")
 _LARGEST = 2**63 - 1
 
 
@@ -63,6 +63,8 @@ class Place:
     """The position of the event that is open."""
     scene: Scene = field(default_factory=Scene)
     """What the pages Replay and Compare show."""
+    schemas_of: str | None = None
+    """The event type whose schemas are compared."""
 
     def to(self, **changes: object) -> Place:
         """Return this place with other values in some fields."""
@@ -97,6 +99,7 @@ def query_of(place: Place) -> str:
         ("size", place.size if place.size != default.size else None),
         ("event", place.event),
         *((name, getattr(place.scene, name)) for name in Scene.__slots__),
+        ("of", place.schemas_of),
     ]
     query = urlencode([(name, str(value)) for name, value in pairs if value is not None])
     return f"?{query}" if query else ""
@@ -141,6 +144,7 @@ def place_of(query: str) -> Place:
             other=values.get("other"),
             cause=values.get("cause"),
         ),
+        schemas_of=values.get("of"),
     )
 
 

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.comparing.comparison import compare
-from workbench.dashboards import queries, summary
+from workbench.dashboards import queries, summary, versions
 from workbench.dashboards.neighbours import neighbours
 from workbench.replay import replay
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from workbench.dashboards.queries import Filters, Found
     from workbench.dashboards.summary import Facts
     from workbench.history import History
+    from workbench.schemas import Schemas
 
 T = TypeVar("T")
 
@@ -142,6 +143,16 @@ class Answers:
     def problems(self) -> pl.DataFrame:
         """Return `History.problems`."""
         return self._once("problems", self.history.problems)
+
+    def schemas(self) -> Schemas:
+        """Return `History.schemas`."""
+        return self._once("schemas", self.history.schemas)
+
+    def shares(self, type_: str) -> pl.DataFrame:
+        """Return `versions.shares` of one type."""
+        return self._once(
+            ("shares", type_), lambda: versions.shares(self.history, self.schemas(), type_)
+        )
 
     def activity(self, every: str) -> pl.DataFrame:
         """Return `summary.activity`."""

@@ -13,6 +13,7 @@ from workbench.dashboards.log import Log
 from workbench.dashboards.overview import Overview
 from workbench.dashboards.parts import button, choice, column, failure, row, text
 from workbench.dashboards.replay import Replay
+from workbench.dashboards.schemas import SchemasPage
 from workbench.dashboards.style import sheets
 from workbench.errors import WorkbenchError
 
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
 
     from workbench.dashboards.answers import Answers
 
-TITLES = {"overview": "Overview", "log": "Log", "replay": "Replay", "compare": "Compare"}
-Pages = Overview | Log | Replay | Compare
+TITLES = {
+    "overview": "Overview",
+    "log": "Log",
+    "schemas": "Schemas",
+    "replay": "Replay",
+    "compare": "Compare",
+}
+Pages = Overview | Log | SchemasPage | Replay | Compare
 _LOG = logging.getLogger(__name__)
 
 
@@ -116,6 +123,7 @@ class Workbench(pn.viewable.Viewer):
                 "log": Log(answers, self.go),
                 "replay": Replay(answers, self.go),
                 "compare": Compare(answers, self.go),
+                "schemas": SchemasPage(answers, self.go),
             }
             self._choice.value = name
         for page_name, tab in self._tabs.items():

@@ -6,9 +6,27 @@ frames against it, and the README's reference is printed from it.
 """
 
 from workbench.tables.comparing import CAUSES, COMPARED, CORRECTIONS, DIVERGENCES, ROWS
+from workbench.tables.compatibility import FINDINGS, SCHEMA_DIFFERENCES
 from workbench.tables.history import EVENTS, PROBLEMS, RATE, RECEIVERS, SNAPSHOTS, STREAMS, TYPES
+from workbench.tables.schemas import (
+    CHANGE_POINTS,
+    DRIFT,
+    SCHEMA_FIELDS,
+    SCHEMA_MISMATCHES,
+    SCHEMA_OVERLAPS,
+    SCHEMA_VERSIONS,
+)
 from workbench.tables.spec import TIME, Column, Dtype, Table
 from workbench.tables.trials import CHANGES, COVERAGE, EDITS, FAILURES, HANDLED, IMPACT, PROFILE
+from workbench.tables.upcasting import (
+    RELEASE_FIELDS,
+    RELEASE_STREAMS,
+    RELEASE_TYPES,
+    UNRESOLVED,
+    UPCAST_FAILURES,
+    UPCAST_FIELDS,
+    UPCASTS,
+)
 
 ALL = (
     EVENTS,
@@ -18,6 +36,14 @@ ALL = (
     PROBLEMS,
     RECEIVERS,
     SNAPSHOTS,
+    SCHEMA_VERSIONS,
+    SCHEMA_FIELDS,
+    SCHEMA_OVERLAPS,
+    SCHEMA_MISMATCHES,
+    SCHEMA_DIFFERENCES,
+    FINDINGS,
+    DRIFT,
+    CHANGE_POINTS,
     CHANGES,
     FAILURES,
     HANDLED,
@@ -30,30 +56,52 @@ ALL = (
     DIVERGENCES,
     CAUSES,
     CORRECTIONS,
+    UPCASTS,
+    UPCAST_FAILURES,
+    UPCAST_FIELDS,
+    UNRESOLVED,
+    RELEASE_TYPES,
+    RELEASE_FIELDS,
+    RELEASE_STREAMS,
 )
 
 __all__ = [
     "ALL",
     "CAUSES",
     "CHANGES",
+    "CHANGE_POINTS",
     "COMPARED",
     "CORRECTIONS",
     "COVERAGE",
     "DIVERGENCES",
+    "DRIFT",
     "EDITS",
     "EVENTS",
     "FAILURES",
+    "FINDINGS",
     "HANDLED",
     "IMPACT",
     "PROBLEMS",
     "PROFILE",
     "RATE",
     "RECEIVERS",
+    "RELEASE_FIELDS",
+    "RELEASE_STREAMS",
+    "RELEASE_TYPES",
     "ROWS",
+    "SCHEMA_DIFFERENCES",
+    "SCHEMA_FIELDS",
+    "SCHEMA_MISMATCHES",
+    "SCHEMA_OVERLAPS",
+    "SCHEMA_VERSIONS",
     "SNAPSHOTS",
     "STREAMS",
     "TIME",
     "TYPES",
+    "UNRESOLVED",
+    "UPCASTS",
+    "UPCAST_FAILURES",
+    "UPCAST_FIELDS",
     "Column",
     "Dtype",
     "Table",

@@ -164,3 +164,19 @@ def search_path(tree: Path, folder: Path, top: Path) -> list[str]:
     inside = os.path.relpath(folder.resolve(), top.resolve())
     places = [tree / inside, tree / inside / "src", tree, tree / "src"]
     return list(dict.fromkeys(str(place.resolve()) for place in places if place.is_dir()))
+
+
+@contextmanager
+def code_folder(revision: str | None, folder: Path) -> Iterator[tuple[list[str], Path | None]]:
+    """Yield where modules are looked for first, and the tree that they must be in, if any.
+
+    Raises
+    ------
+    RevisionError
+        As `checked_out`.
+    """
+    if revision is None:
+        yield [str(folder)], None
+        return
+    with checked_out(revision, folder) as tree:
+        yield search_path(tree, folder, repository(folder)), tree
