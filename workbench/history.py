@@ -14,12 +14,7 @@ import polars as pl
 
 from workbench import catalog, quality
 from workbench.description import html_table, in_words
-from workbench.errors import (
-    RangeError,
-    UnknownPositionError,
-    UnknownStreamError,
-    near,
-)
+from workbench.errors import RangeError, UnknownPositionError, UnknownStreamError, near
 from workbench.following import Followable
 from workbench.inferring import Inferring
 from workbench.moments import moment_of
