@@ -10,7 +10,7 @@ from workbench.cli import views
 from workbench.cli.app import PROBLEMS_FOUND, Answer
 from workbench.cli.envelope import rows
 from workbench.cli.listings import more, with_short_types
-from workbench.cli.options import LIMIT, NARROWING, STORE, TARGET, Asked, command
+from workbench.cli.options import FILE, LIMIT, NARROWING, STORE, TARGET, Asked, command
 from workbench.compatibility.levels import LEVELS
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ ONLY_AFFECTED = click.option(
     "schemas",
     TARGET,
     *STORE,
+    *FILE,
     *NARROWING,
     LIMIT,
     CHECK_LEVEL,
