@@ -82,8 +82,9 @@ def pages(monkeypatch):
     """Stand in for the pages: note what is served, and return at once."""
     noted = SimpleNamespace(calls=[])
 
-    def serve(histories, *, port=5006, show=False, on_ready=None):
+    def serve(histories, *, projections, port, show, on_ready):
         noted.calls.append((list(histories), port, show))
+        noted.projections = list(projections or ())
         on_ready(f"http://127.0.0.1:{port}/")
 
     monkeypatch.setitem(sys.modules, "workbench.dashboards", SimpleNamespace(serve=serve))
@@ -165,6 +166,7 @@ def invocations(store, folder):
         "event": [store, 5],
         "problems": [store],
         "rate": [store],
+        "schemas": [store],
         "export": [store, folder / "out.csv"],
         "compare": [
             *(store, "--base", "counting:per_type", "--with", "counting:per_type"),

@@ -485,7 +485,14 @@ class TestContainers:
             assert _told(rows) == _expected(plain)
         held = trial.engine.live.running._view.view.held
         assert held == plain
-        if isinstance(plain, (dict, list)):
+        # A key that a failed event took away is back, at another place maybe.
+        took_away = any(
+            step[0] in {3, 7}
+            for number, did in enumerate(script)
+            if number in failing
+            for step in did
+        )
+        if isinstance(plain, list) or (isinstance(plain, dict) and not took_away):
             assert list(held) == list(plain)
 
 

@@ -36,6 +36,19 @@ SHORT_NAME = pl.col("type").str.extract(r"([^:]*)$")
 AGGREGATE = SHORT_NAME.str.extract(r"(?s)^(.+)\.[^.]*$")
 
 
+def check_window(every: str) -> None:
+    """Check the length of a window of time.
+
+    Raises
+    ------
+    RangeError
+        If it is no duration as Polars writes them.
+    """
+    if not _WINDOW.fullmatch(every):
+        msg = f"Cannot use {every!r} as a window of time. Write it as '1h', '1d', '1w' or '1mo'."
+        raise RangeError(msg)
+
+
 def types(events: pl.LazyFrame) -> pl.DataFrame:
     """Return the event types: `workbench.tables.TYPES`, most frequent first.
 
@@ -122,9 +135,7 @@ def rate(events: pl.LazyFrame, every: str = "1d", by: By = "type") -> pl.DataFra
     if by not in columns:
         msg = f"Cannot count by {by!r}. Choose one of {', '.join(get_args(By))}."
         raise RangeError(msg)
-    if not _WINDOW.fullmatch(every):
-        msg = f"Cannot use {every!r} as a window of time. Write it as '1h', '1d', '1w' or '1mo'."
-        raise RangeError(msg)
+    check_window(every)
     found = (
         events.filter(pl.col("time").is_not_null())
         .group_by(pl.col("time").dt.truncate(every), columns[by].alias("by"))

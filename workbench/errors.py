@@ -17,6 +17,8 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownStreamError (LookupError)         no such stream
     ├── UnknownPositionError (LookupError)       no event with that number
     ├── UnknownTableError (LookupError)          the trial has no such table
+    ├── UnknownSchemaError (LookupError)         the type has no schema of that name
+    ├── SchemaError (ValueError)                 a schema that cannot be read or compared
     ├── UnknownClassError (LookupError)          a stored type without a class that may be used
     ├── RangeError (ValueError)                  a range that ends before it begins
     ├── EditError (ValueError)                   an edit that cannot be made
@@ -92,6 +94,14 @@ class UnknownPositionError(WorkbenchError, LookupError):
 
 class UnknownTableError(WorkbenchError, LookupError):
     """A table that the projection does not declare."""
+
+
+class UnknownSchemaError(WorkbenchError, LookupError):
+    """A schema that an event type does not have."""
+
+
+class SchemaError(WorkbenchError, ValueError):
+    """A declared schema that cannot be read as one, or two that cannot be compared."""
 
 
 class UnknownClassError(WorkbenchError, LookupError):

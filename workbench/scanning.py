@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from workbench.payload.codec import Codec
     from workbench.reading import Progress
     from workbench.sources import Source
+
+T = TypeVar("T")
 
 ENVELOPE = ("position", "partition", "stream", "version", "type", "schema_version", "time")
 """The columns that stand before an event's typed fields."""
@@ -60,11 +62,22 @@ class Reading:
 
         Without `checks`, `data` may hold text that is no JSON.
         """
+        return self.used(columns, lambda frame: frame, narrowed, checks=checks)
+
+    def used(
+        self,
+        columns: Collection[str],
+        use: Callable[[pl.DataFrame], T],
+        narrowed: Selection | None = None,
+        *,
+        checks: bool = True,
+    ) -> Generator[T, None, None]:
+        """Yield `use` of each frame that `frames` yields; it is called in threads."""
         return read_parts(
             self.source,
             self.selection if narrowed is None else self.selection.meet(narrowed),
             self._asked(columns),
-            lambda raw: self._decoded(raw, columns, checks=checks),
+            lambda raw: use(self._decoded(raw, columns, checks=checks)),
             self.on_progress,
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli import comparing, demo, extracts, health, listings, serve, upcast
+from workbench.cli import comparing, demo, extracts, health, listings, schemas, serve, upcast
 from workbench.cli.app import SETTINGS, Workbench
 from workbench.cli.envelope import version
 
@@ -59,6 +59,7 @@ for command in (
     listings.streams,
     listings.stream,
     listings.rate,
+    schemas.schemas,
     extracts.event,
     extracts.export,
     comparing.compare,

@@ -14,7 +14,7 @@ from workbench.cli.options import NO_OPEN, PORT, Asked, command
 from workbench.cli.printing import Column, Screen
 from workbench.cli.views import Field, columns, minute, number
 from workbench.progress import Bar
-from workbench.samples.overcharges import Overcharges
+from workbench.samples.overcharges import ChargedOnce, Overcharges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +93,8 @@ def demo(asked: Asked, port: int, *, no_serve: bool, no_open: bool) -> Answer:
         from workbench import open_history
 
         histories = {path.name: open_history(path)}
-        serving(histories, port, is_opened=not no_open, tell=tell)
+        offers = {kind.__name__: kind for kind in (Overcharges, ChargedOnce)}
+        serving(histories, port, is_opened=not no_open, tell=tell, projections=offers)
 
     return Answer(lambda: done, show, serve=None if no_serve or asked.as_json else served)
 

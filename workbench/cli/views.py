@@ -137,6 +137,39 @@ RATE = (
     Field("count", "events", number, "number", is_needed=True),
 )
 
+SCHEMA_VERSIONS = (
+    Field("shown", "type", is_needed=True),
+    Field("name", "version", is_needed=True),
+    Field("count", "events", number, "number", is_needed=True),
+    Field("share", "share", share, "number"),
+    Field("fields", "fields", number, "number"),
+    Field("first_position", "first position", number, "number"),
+    Field("last_position", "last position", number, "number"),
+    Field("first_time", "first (UTC)", second),
+    Field("last_time", "last (UTC)", second),
+)
+
+SCHEMA_FIELDS = (
+    Field("shown", "type"),
+    Field("name", "version", is_needed=True),
+    Field("path", "field", is_needed=True),
+    Field("kinds", "kinds", several, is_needed=True),
+    Field("presence", "presence"),
+    Field("null_share", "null", share, "number"),
+    Field("distinct", "different", number, "number"),
+    Field("examples", "such as", several, "text"),
+)
+
+FINDINGS = (
+    Field("shown", "type", is_needed=True),
+    Field("readers", "reads", is_needed=True),
+    Field("path", "field", is_needed=True),
+    Field("rule", "rule", is_needed=True),
+    Field("sentence", "breaks", is_needed=True),
+    Field("first_position", "first position", number, "number"),
+    Field("last_position", "last position", number, "number"),
+)
+
 CAUSES = (
     Field("cause", "id", is_needed=True),
     Field("count", "rows", number, "number", is_needed=True),

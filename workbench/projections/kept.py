@@ -160,7 +160,11 @@ class KeptTable:
         return tuple(row)
 
     def undo(self) -> None:
-        """Make the container what it was before the present event, and the log."""
+        """Make the container what it was before the present event, and the log.
+
+        A key of a dictionary that the event took away is put back, but may stand at another
+        place in its order.
+        """
         self.writer.undo()
         touched, now = self.touched, by_key(self.container)
         if self._flushed_at == self.writer.cursor.event:

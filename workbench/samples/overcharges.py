@@ -62,3 +62,17 @@ class Overcharges(Projection):
             row = self.payments.get(payment) or {"refunded": Decimal(0)}
             refunded = row["refunded"] + exact(event.data["amount"])
             self.payments.update(payment, refunded=refunded)
+
+
+class ChargedOnce(Overcharges):
+    """The same, had every payment been charged once: what a mended shop would hold."""
+
+    @handles("Payment.Charged")
+    def charged(self, event: Event) -> None:
+        """Count the first charge alone."""
+        if self.payments.get(event.stream) is None:
+            super().charged(event)
+
+    @handles("Refund.Issued")
+    def refunded(self, event: Event) -> None:
+        """Nothing was charged twice, so that nothing is paid back."""

@@ -6,7 +6,16 @@ frames against it, and the README's reference is printed from it.
 """
 
 from workbench.tables.comparing import CAUSES, COMPARED, CORRECTIONS, DIVERGENCES, ROWS
+from workbench.tables.compatibility import FINDINGS, SCHEMA_DIFFERENCES
 from workbench.tables.history import EVENTS, PROBLEMS, RATE, RECEIVERS, SNAPSHOTS, STREAMS, TYPES
+from workbench.tables.schemas import (
+    CHANGE_POINTS,
+    DRIFT,
+    SCHEMA_FIELDS,
+    SCHEMA_MISMATCHES,
+    SCHEMA_OVERLAPS,
+    SCHEMA_VERSIONS,
+)
 from workbench.tables.spec import TIME, Column, Dtype, Table
 from workbench.tables.trials import CHANGES, COVERAGE, EDITS, FAILURES, HANDLED, IMPACT, PROFILE
 from workbench.tables.upcasting import (
@@ -27,6 +36,14 @@ ALL = (
     PROBLEMS,
     RECEIVERS,
     SNAPSHOTS,
+    SCHEMA_VERSIONS,
+    SCHEMA_FIELDS,
+    SCHEMA_OVERLAPS,
+    SCHEMA_MISMATCHES,
+    SCHEMA_DIFFERENCES,
+    FINDINGS,
+    DRIFT,
+    CHANGE_POINTS,
     CHANGES,
     FAILURES,
     HANDLED,
@@ -52,13 +69,16 @@ __all__ = [
     "ALL",
     "CAUSES",
     "CHANGES",
+    "CHANGE_POINTS",
     "COMPARED",
     "CORRECTIONS",
     "COVERAGE",
     "DIVERGENCES",
+    "DRIFT",
     "EDITS",
     "EVENTS",
     "FAILURES",
+    "FINDINGS",
     "HANDLED",
     "IMPACT",
     "PROBLEMS",
@@ -69,6 +89,11 @@ __all__ = [
     "RELEASE_STREAMS",
     "RELEASE_TYPES",
     "ROWS",
+    "SCHEMA_DIFFERENCES",
+    "SCHEMA_FIELDS",
+    "SCHEMA_MISMATCHES",
+    "SCHEMA_OVERLAPS",
+    "SCHEMA_VERSIONS",
     "SNAPSHOTS",
     "STREAMS",
     "TIME",

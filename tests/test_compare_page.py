@@ -1,0 +1,76 @@
+"""The Compare page: what it shows is what a comparison answers."""
+
+from __future__ import annotations
+
+import threading
+
+import polars as pl
+import pytest
+
+from workbench import compare, open_history, replay
+from workbench.dashboards import comparisons
+from workbench.dashboards.address import Scene
+from workbench.dashboards.answers import Answers
+from workbench.samples import shop_path
+from workbench.samples.overcharges import ChargedOnce, Overcharges
+
+
+@pytest.fixture(scope="module")
+def found():
+    history = open_history(shop_path())
+    trials = [
+        replay(history, kind, on_error="collect", progress=False)
+        for kind in (Overcharges, ChargedOnce)
+    ]
+    return compare(*trials)
+
+
+def test_causes_are_those_of_the_comparison(found):
+    """The page lists the causes in their order, with how many rows each has."""
+    shown = comparisons.causes(found)
+    assert shown.select("cause", "count").equals(found.causes.select("cause", "count"))
+
+
+def test_behind_every_cause_are_its_rows(found):
+    """Behind a cause stand as many rows as it counts, each with its first differing event."""
+    for cause in found.causes.to_dicts():
+        rows = comparisons.behind(found, cause["cause"])
+        assert rows.height == min(cause["count"], comparisons.MOST)
+        assert rows["position"][0] == cause["first_position"]
+        assert set(rows["type"]) == {cause["type"]}
+        assert set(rows["column"]) == {cause["column"]}
+
+
+def test_behind_no_cause_is_nothing(found):
+    """A cause that is not there has no rows, and the same columns."""
+    nothing = comparisons.behind(found, "gone")
+    one = comparisons.behind(found, found.causes["cause"][0])
+    assert (nothing.height, nothing.schema) == (0, one.schema)
+
+
+def test_comparison_is_made_once_for_all():
+    """Two sessions share a comparison, and its trials with the Replay page."""
+    kinds = {"A": Overcharges, "B": ChargedOnce}
+    answers = Answers(open_history(shop_path()), kinds)
+    scene = Scene("A", upto=21_500, other="B")
+    first = answers.comparison(scene, lambda _: None, threading.Event())
+    assert answers.comparison(scene, lambda _: None, threading.Event()) is first
+    assert answers.kept_trial(Scene("B", upto=21_500)) is first.b
+
+
+def test_comparison_that_was_stopped_is_none():
+    """Trials that were stopped are not compared: they may have ended at two events."""
+    stop = threading.Event()
+    stop.set()
+    answers = Answers(open_history(shop_path()), {"A": Overcharges})
+    assert answers.comparison(Scene("A", other="A"), lambda _: None, stop) is None
+
+
+def test_only_a_few_large_things_are_kept():
+    """However many trials are made, few are kept."""
+    answers = Answers(open_history(shop_path()), {"A": Overcharges})
+    scenes = [Scene("A", upto=upto) for upto in range(100, 2_000, 100)]
+    for scene in scenes:
+        answers.trial(scene, lambda _: None, threading.Event())
+    kept = pl.Series([answers.kept_trial(scene) is not None for scene in scenes])
+    assert (kept.sum(), kept[-1]) == (6, True)

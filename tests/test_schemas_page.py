@@ -1,0 +1,154 @@
+"""The page of schemas: its frames and plots, and what it shows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from stores import BEGIN, PLACED, Row, state_of, write_native
+
+from workbench import open_history
+from workbench.dashboards import timeline, versions
+from workbench.dashboards.address import Place, place_of, query_of
+from workbench.dashboards.answers import Answers
+from workbench.dashboards.schemas import SchemasPage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench import History
+    from workbench.schemas import Schemas
+
+# Bokeh calls pandas in a way that pandas is going to give up.
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
+
+
+@pytest.fixture(scope="module")
+def schemas(shop: History) -> Schemas:
+    """Return the schemas of the sample history."""
+    return shop.schemas()
+
+
+@pytest.fixture(scope="module")
+def answers(shop: History) -> Answers:
+    """Return answers of the sample history."""
+    return Answers(shop)
+
+
+def test_matrix_of_two_versions(schemas: Schemas) -> None:
+    """Two versions side by side tell which fields came, went, changed and stayed."""
+    found = versions.matrix(schemas["Order.Placed", "1"], schemas["Order.Placed", "2"])
+    assert found.rows() == [
+        ("address", "array", "array", "same"),
+        ("address[]", "string", "string", "same"),
+        ("customer_name", "string", None, "removed"),
+        ("first_name", None, "string", "added"),
+        ("last_name", None, "string", "added"),
+        ("number", "integer", "integer", "same"),
+        ("originator_topic", "string", "string", "same"),
+    ]
+
+
+def test_matrix_of_a_version_and_itself(schemas: Schemas) -> None:
+    """A version beside itself has no change."""
+    schema = schemas["Order.Placed", "3"]
+    assert set(versions.matrix(schema, schema)["change"]) == {"same"}
+
+
+@pytest.mark.parametrize("type_", ["Order.Placed", "Order.Confirmed", "Item.Listed"])
+def test_shares_count_every_event(shop: History, schemas: Schemas, type_: str) -> None:
+    """The windows of a schema have all its events; the shares of a window sum to one."""
+    found = versions.shares(shop, schemas, type_)
+    counts = dict(found.group_by("name").agg(pl.col("count").sum()).iter_rows())
+    assert counts == {schema.name: schema.count for schema in schemas.of(type_)}
+    sums = found.group_by("time").agg(pl.col("share").sum())["share"]
+    assert sums.to_list() == pytest.approx([1.0] * sums.len())
+
+
+def test_shares_of_events_without_times(tmp_path: Path) -> None:
+    """Events without a time are in no window."""
+    rows = [Row(1, "s", 1, PLACED, state_of(a=1))]
+    history = open_history(write_native(tmp_path / "store.db", rows))
+    found = versions.shares(history, history.schemas(), "Order.Placed")
+    assert (found.height, found.schema) == (0, versions.SHARES)
+
+
+def test_bars_are_the_versions(schemas: Schemas) -> None:
+    """There is a bar for each schema, with its name on it."""
+    versions = schemas.versions.filter(pl.col("first_time").is_not_null())
+    bars = timeline.bars(versions).data
+    labels = [label for trace in bars for label in trace.text]
+    assert sorted(labels) == sorted(versions["name"])
+
+
+def test_names_in_plots_are_text(tmp_path: Path) -> None:
+    """A name of a type that looks like markup is shown as it is."""
+    rows = [Row(1, "s", 1, "shop:<b>$x$</b>", state_of(BEGIN, a=1))]
+    history = open_history(write_native(tmp_path / "store.db", rows))
+    chart = timeline.bars(history.schemas().versions)
+    assert list(chart.layout.yaxis.ticktext) == ["&lt;b&gt;&#36;x&#36;&lt;/b&gt;"]
+
+
+def test_address_of_a_type() -> None:
+    """The type whose schemas are compared is in the address."""
+    place = Place(page="schemas", schemas_of=PLACED)
+    assert place_of(query_of(place)) == place
+
+
+def shown(answers: Answers, place: Place, older: str | None = None) -> SchemasPage:
+    """Return the page, showing a place, with another version chosen."""
+    return asyncio.run(showing(answers, place, older, []))
+
+
+async def showing(
+    answers: Answers, place: Place, older: str | None, gone: list[Place]
+) -> SchemasPage:
+    async def go(place: Place) -> None:
+        gone.append(place)
+
+    page = SchemasPage(answers, go)
+    await page.show(place)
+    if older is not None:
+        page._older.value = older
+    await asyncio.sleep(0.05)  # what a change of value does runs by itself
+    await page._open(0, "short_name")
+    return page
+
+
+def test_page_shows_the_type_of_the_address(answers: Answers) -> None:
+    """The page compares the last two versions of the type that the address names."""
+    page = shown(answers, Place(page="schemas", schemas_of="shop:Order.Confirmed"))
+    assert "Order.Confirmed" in page._title.object
+    assert (page._older.value, page._newer.value) == ("1a", "1b")
+    assert page._matrix._table.value["path"].to_list() == ["coupon"]
+
+
+def test_page_begins_with_the_type_of_most_versions(answers: Answers) -> None:
+    """Where the address names no type, that with most versions is compared."""
+    page = shown(answers, Place(page="schemas"))
+    assert "Order.Placed" in page._title.object
+    assert "<b>29</b> schemas of <b>23</b> types" in page._head.object
+
+
+def test_choosing_other_versions(answers: Answers) -> None:
+    """Choosing another version compares it."""
+    page = shown(answers, Place(page="schemas"), older="1")
+    changes = dict(page._matrix._table.value[["path", "change"]].itertuples(index=False))
+    assert (changes["customer_name"], changes["address"]) == ("removed", "changed")
+
+
+def test_a_click_on_a_version_opens_its_type(answers: Answers) -> None:
+    """A click on a row leads to the schemas of its type."""
+    gone: list[Place] = []
+    asyncio.run(showing(answers, Place(page="schemas"), None, gone))
+    assert [place.schemas_of for place in gone] == ["shop:Item.Adjusted"]
+
+
+def test_page_of_an_empty_history(tmp_path: Path) -> None:
+    """An empty history is said to be empty."""
+    history = open_history(write_native(tmp_path / "store.db", []))
+    page = SchemasPage(Answers(history), None)
+    asyncio.run(page.show(Place(page="schemas")))
+    assert "No events yet." in page._head.object

@@ -1,0 +1,212 @@
+"""The page of schemas: which versions there are since when, and two of them side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import panel as pn
+import polars as pl
+
+from workbench.dashboards import versions
+from workbench.dashboards.grid import TO_THE_MINUTE, Cell, Grid, shown, shown_time
+from workbench.dashboards.markup import escaped, notice
+from workbench.dashboards.parts import choice, column, loading, row, text
+from workbench.dashboards.style import sheets
+from workbench.dashboards.timeline import ROW_HEIGHT, bars, shares_figure
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from workbench.dashboards.address import Place
+    from workbench.dashboards.answers import Answers
+    from workbench.schemas import Schema, Schemas
+
+MOST_BARS = 40
+"""Types that the timeline has; a longer history shows those with several versions first."""
+TABLE_HEIGHT = 420  # pixels, from where on rows scroll
+
+VERSION_CELLS = (
+    Cell("short_name", "Type", 150, grow=2, look="wb-go"),
+    Cell("name", "Version", 100),
+    Cell("count", "Events", 80, form="count"),
+    Cell("share", "Share", 70, form="percent"),
+    Cell("fields", "Fields", 64, form="count"),
+    Cell("first_position", "First position", 104, form="id"),
+    Cell("first", "First (UTC)", 136, look="wb-quiet"),
+    Cell("last", "Last (UTC)", 136, look="wb-quiet"),
+    Cell("new", "New, with no new version", 170, grow=2, look="wb-wrap"),
+)
+MATRIX_CELLS = (
+    Cell("path", "Field", 140, grow=2, look="wb-mono"),
+    Cell("change", "Change", 84),
+    Cell("older", "Older", 120, grow=2),
+    Cell("newer", "Newer", 120, grow=2),
+)
+
+
+class SchemasPage:
+    """The schemas of one history.
+
+    Parameters
+    ----------
+    answers
+        What is asked of the history.
+    on_place
+        Called with the place to go to.
+    """
+
+    def __init__(self, answers: Answers, on_place: Callable[[Place], Awaitable[None]]) -> None:
+        self._answers = answers
+        self._on_place = on_place
+        self._place: Place | None = None
+        self._shown: tuple[Schemas, str | None] | None = None
+        self._versions = pl.DataFrame()
+        self._mine: dict[str, Schema] = {}
+        self._head = text(loading("Reading all payloads…"))
+        self._bars = _plot()
+        self._grid = Grid(VERSION_CELLS, self._open, sortable=True, most_height=TABLE_HEIGHT)
+        self._title = text(visible=False, margin=(14, 0, 4, 0))
+        self._older = choice("Older version", [], self._choose, width=110)
+        self._newer = choice("Newer version", [], self._choose, width=110)
+        beside = text("beside", width=50, sizing_mode="fixed", margin=(0, 4, 0, 8))
+        self._choices = row(self._older, beside, self._newer, visible=False, margin=(8, 0, 8, 0))
+        self._shares = _plot()
+        self._matrix = Grid(MATRIX_CELLS, self._stay, most_height=TABLE_HEIGHT)
+        self._note = text(visible=False)
+        self.view = column(
+            self._head,
+            self._bars,
+            self._grid.view,
+            self._title,
+            self._shares,
+            self._choices,
+            self._matrix.view,
+            self._note,
+        )
+
+    async def show(self, place: Place) -> None:
+        """Show which schemas there are, and those of the type that the place names.
+
+        Raises
+        ------
+        StoreUnreadableError
+            If the store cannot be read.
+        """
+        self._place = place
+        schemas = await self._answers.in_turn(self._answers.schemas)
+        versions = await self._answers.soon(lambda: schemas.versions)
+        type_ = _type_of(place, versions)
+        if self._shown == (schemas, type_):
+            return
+        self._versions = versions
+        self._head.object = _head(schemas)
+        if versions.is_empty():
+            self._head.object += notice("No events yet.", "There is nothing to read schemas from.")
+            return
+        self._show_versions(versions)
+        if type_ is not None:
+            await self._show_type(schemas, type_)
+        self._shown = (schemas, type_)
+
+    def _show_versions(self, versions: pl.DataFrame) -> None:
+        dated = versions.filter(pl.col("first_time").is_not_null())
+        several = dated.group_by("type", maintain_order=True).len("several")
+        first = several.sort("several", descending=True, maintain_order=True).head(MOST_BARS)
+        shown_ = dated.filter(pl.col("type").is_in(first["type"].implode()))
+        if shown_.height:
+            height = 50 + ROW_HEIGHT * first.height
+            self._bars.param.update(object=bars(shown_), height=height, visible=True)
+        self._grid.show(_version_rows(versions))
+
+    async def _show_type(self, schemas: Schemas, type_: str) -> None:
+        self._mine = {schema.name: schema for schema in schemas.of(type_)}
+        names = list(self._mine)
+        title = next((schema.short_name for schema in self._mine.values()), type_)
+        self._title.param.update(
+            object=f"<h2>{escaped(title)}<span>{len(names)} schemas</span></h2>", visible=True
+        )
+        shares = await self._answers.in_turn(lambda: self._answers.shares(type_))
+        has_several = len(names) > 1
+        self._shares.visible = has_several and not shares.is_empty()
+        if self._shares.visible:
+            self._shares.param.update(object=shares_figure(shares, names), height=150)
+        self._choices.visible = has_several
+        if names:
+            # The options first: their change alone compares nothing.
+            self._shown = None
+            self._older.param.update(options=names, value=names[-2:][0])
+            self._newer.param.update(options=names, value=names[-1])
+        self._compare()
+
+    def _compare(self) -> None:
+        older, newer = self._mine.get(self._older.value), self._mine.get(self._newer.value)
+        if older is None or newer is None:
+            self._matrix.hide()
+            return
+        found = versions.matrix(older, newer)
+        self._note.visible = found.is_empty()
+        if found.is_empty():
+            self._note.object = notice("No fields.", "These events have no payload but their time.")
+            self._matrix.hide()
+        else:
+            rows = found.select("path", "change", shown("older"), shown("newer"))
+            self._matrix.leave_out(*([] if older is not newer else ["newer", "change"]))
+            self._matrix.show(rows)
+
+    async def _choose(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+        if self._shown is not None:
+            self._compare()
+
+    async def _open(self, row_: int, _column: str) -> None:
+        if self._place is not None:
+            await self._on_place(self._place.to(schemas_of=self._versions["type"][row_]))
+
+    async def _stay(self, _row: int, _column: str) -> None:
+        """A click on a field leads nowhere."""
+
+
+def _plot() -> pn.pane.Plotly:
+    return pn.pane.Plotly(  # type: ignore[no-untyped-call]
+        sizing_mode="stretch_width",
+        margin=(8, 0, 8, 0),
+        stylesheets=sheets("plot"),
+        config={"displayModeBar": False, "responsive": True},
+        visible=False,
+    )
+
+
+def _type_of(place: Place, versions: pl.DataFrame) -> str | None:
+    """Return the type whose schemas are compared: that of the place, else one with several."""
+    known = versions["type"].to_list()
+    if place.schemas_of in known:
+        return place.schemas_of
+    readable = versions.filter(pl.col("name") != "undecodable")
+    counted = readable.group_by("type", maintain_order=True).len("several")
+    found = counted.sort("several", descending=True, maintain_order=True)["type"]
+    return None if found.is_empty() else str(found[0])
+
+
+def _head(schemas: Schemas) -> str:
+    types = len({schema.type for schema in schemas})
+    silent = sum(schema.is_silent for schema in schemas)
+    words = [
+        f"<b>{len(schemas):,}</b> schemas of <b>{types:,}</b> types",
+        f"<b>{silent:,}</b> silent: the payload changed with no new version",
+        f"<b>{schemas.overlaps.height:,}</b> pairs written at the same time",
+    ]
+    listed = "".join(f"<span>{word}</span>" for word in words)
+    return f"<h1>Schemas</h1><div class=facts>{listed}</div>"
+
+
+def _version_rows(versions: pl.DataFrame) -> pl.DataFrame:
+    return versions.select(
+        "short_name",
+        "name",
+        "count",
+        (pl.col("share") * 100).alias("share"),
+        "fields",
+        "first_position",
+        shown_time("first_time", TO_THE_MINUTE).alias("first"),
+        shown_time("last_time", TO_THE_MINUTE).alias("last"),
+        pl.col("began_with").list.join("; ").alias("new"),
+    )
