@@ -124,8 +124,8 @@ def test_release_differs_not_from_itself():
 ITEMS = """
 from datetime import datetime
 import os, time
-from eventsourcing.domain import *
-from eventsourcing.domain import event
+from eventsourcing.domain import BaseAggregate, CanInitAggregate, CanMutateAggregate
+from eventsourcing.domain import DomainEvent, MetaDomainEvent, event
 
 
 class Aggregate(BaseAggregate[str]):

@@ -30,7 +30,7 @@ from workbench.classes import Classes
 from workbench.errors import RangeError, RevisionError, UpcasterError
 from workbench.samples import shop_path
 from workbench.tables import UNRESOLVED, UPCAST_FAILURES, UPCAST_FIELDS, UPCASTS
-from workbench.upcasting import feeding
+from workbench.upcasting import crew, feeding
 from workbench.upcasting.dry_run import DryRun
 from workbench.upcasting.feeding import feed
 from workbench.upcasting.loading import Loaded
@@ -701,6 +701,27 @@ class TestCode:
         assert not report.is_complete
         assert report.events == report.paths["events"].sum() == (report.last_position or 0)
         assert report.events < 300
+
+    def test_code_that_hangs_between_events(self, tmp_path, monkeypatch):
+        """Where the user's values hang when they are compared, the events are given up."""
+        text = """
+        class Never:
+            def __eq__(self, other):
+                while True:
+                    pass
+            __hash__ = None
+
+        class Stuck(Thing):
+            class_version = 2
+
+            @staticmethod
+            def upcast_v1_v2(state):
+                state["n"] = Never()
+        """
+        monkeypatch.setattr(crew, "STILL_LIMIT_S", 1.0)
+        store = self.store(tmp_path, "things:Stuck")
+        report = self.run(store, str(self.module(tmp_path, text)))
+        assert (report.untried, report.events, report.is_complete) == (1, 1, False)
 
     def test_progress_is_told(self, tmp_path):
         """A function is told how many events are done, and of how many positions."""

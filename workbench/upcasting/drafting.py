@@ -78,13 +78,10 @@ def draft_upcaster(old_schema: object, new_schema: object, *, old_version: int =
     --------
     >>> old = {"properties": {"name": {"type": "string"}}, "required": ["name"]}
     >>> new = {"properties": {"full_name": {"type": "string"}}, "required": ["full_name"]}
-    >>> print(draft_upcaster(old, new))
-    @staticmethod
-    def upcast_v1_v2(state: dict[str, Any]) -> None:
-        '''Bring the fields of version 1 to version 2.'''
-        # CHECK: 'name' looks like 'full_name', renamed.
-        if "name" in state:
-            state["full_name"] = state.pop("name")
+    >>> draft_upcaster(old, new).splitlines()[1]
+    'def upcast_v1_v2(state: dict[str, Any]) -> None:'
+    >>> draft_upcaster(old, new).splitlines()[-2].strip()
+    'if "name" in state:'
     """
     if isinstance(old_version, bool) or not isinstance(old_version, int) or old_version < 1:
         msg = f"Cannot draft an upcaster from version {old_version!r}. Versions count from 1."
@@ -101,7 +98,7 @@ def draft_upcaster(old_schema: object, new_schema: object, *, old_version: int =
     return (
         f"{above}@staticmethod\n"
         f"def upcast_v{old_version}_v{following}(state: dict[str, Any]) -> None:\n"
-        f"    '''Bring the fields of version {old_version} to version {following}.'''\n{body}\n"
+        f'    """Bring the fields of version {old_version} to version {following}."""\n{body}\n'
     ).rstrip("\n")
 
 
