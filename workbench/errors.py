@@ -10,11 +10,14 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownTargetError (ValueError)          no kind of source fits the target
     ├── StoreNotFoundError (FileNotFoundError)   nothing is there
     ├── StoreUnreadableError (OSError)           something is there, but no store
-    │   └── StoreLockedError                     another process holds it
+    │   ├── StoreLockedError                     another process holds it
+    │   ├── ServerUnreachableError (ConnectionError)  a server does not answer, or no longer
+    │   └── AccessDeniedError (PermissionError)  a server refuses who asks
     ├── UnknownLayoutError (ValueError)          a database without stored events
     ├── UnknownApplicationError (LookupError)    which application of several
     ├── UnknownTypeError (LookupError)           no event type of that name, or several
     ├── UnknownStreamError (LookupError)         no such stream
+    ├── UnknownTagError (LookupError)            no event with all of these tags
     ├── UnknownPositionError (LookupError)       no event with that number
     ├── UnknownTableError (LookupError)          the trial has no such table
     ├── UnknownClassError (LookupError)          a stored type without a class that may be used
@@ -69,6 +72,14 @@ class StoreLockedError(StoreUnreadableError):
     """A store that another process holds locked."""
 
 
+class ServerUnreachableError(StoreUnreadableError, ConnectionError):
+    """A server that does not answer, or has stopped to."""
+
+
+class AccessDeniedError(StoreUnreadableError, PermissionError):
+    """A server that refuses to tell this to whoever asks."""
+
+
 class UnknownLayoutError(WorkbenchError, ValueError):
     """A database in which no table looks like stored events."""
 
@@ -83,6 +94,10 @@ class UnknownTypeError(WorkbenchError, LookupError):
 
 class UnknownStreamError(WorkbenchError, LookupError):
     """A stream that the history does not have."""
+
+
+class UnknownTagError(WorkbenchError, LookupError):
+    """Tags that no event has together, or a source whose events have none."""
 
 
 class UnknownPositionError(WorkbenchError, LookupError):

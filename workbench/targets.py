@@ -10,9 +10,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from workbench.errors import UnknownApplicationError, UnknownTargetError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from workbench.sources import Source
 
 SCHEMES = ("sqlite",)
+SERVERS = {"umadb": "umadb://host:port"}
+"""The schemes of servers, and what to write."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://?")
 
 
@@ -24,12 +28,25 @@ def open_source(target: object, application: str | None = None) -> Source:
     UnknownTargetError
         If no kind of source fits.
     """
+    if isinstance(target, str) and (scheme := _SCHEME.match(target)) is not None:
+        opener = _opener(scheme[1].lower())
+        if opener is not None:
+            return opener(target, application)
     if isinstance(target, (str, Path)):
         path, named = _path_of(target)
         from workbench.sources.sqlite import open_sqlite
 
         return open_sqlite(path, named if application is None else application)
     return _live(target, application)
+
+
+def _opener(scheme: str) -> Callable[[str, str | None], Source] | None:
+    """Return what opens URLs of a server's scheme, None for any other scheme."""
+    if scheme == "umadb":
+        from workbench.sources.umadb import open_umadb
+
+        return open_umadb
+    return None
 
 
 def _path_of(target: str | Path) -> tuple[Path, str | None]:
@@ -45,7 +62,8 @@ def _path_of(target: str | Path) -> tuple[Path, str | None]:
     if scheme[1].lower() not in SCHEMES:
         msg = (
             f"Cannot open {_without_password(target)!r}: no source knows the scheme "
-            f"{scheme[1]!r}. Known are: a path, {', '.join(f'{s}:///path' for s in SCHEMES)}."
+            f"{scheme[1]!r}. Known are: a path, "
+            f"{', '.join([*(f'{s}:///path' for s in SCHEMES), *SERVERS.values()])}."
         )
         raise UnknownTargetError(msg)
     parts = urlsplit(target)

@@ -31,7 +31,7 @@ ROW = "\x00row"
 BELOW = -1
 SCHEMA = pl.Schema([*EVENTS.schema.items(), (ROW, pl.Int32)])
 GONE = pl.Schema(
-    [(name, EVENTS.schema[name]) for name in ("position", "stream", "type", "version")]
+    [(name, EVENTS.schema[name]) for name in ("position", "stream", "type", "version", "tags")]
 )
 VERSIONS = pl.Schema([(name, EVENTS.schema[name]) for name in ("position", "version")])
 MOST_AT_ONCE = 65_536  # rows that a limit may ask for, to be answered in one part

@@ -62,7 +62,7 @@ class Capabilities:
     found without reading. `live`: new events are announced. `receivers`: it
     knows who follows it. `own_numbers`: its positions are counted for it alone,
     so that a missing number is a hole. `decoded`: its parts are rows of the event
-    table already, so that nothing is left to decode.
+    table already, so that nothing is left to decode. `tags`: it selects by tags.
     """
 
     total_order: bool
@@ -71,6 +71,7 @@ class Capabilities:
     receivers: bool
     own_numbers: bool
     decoded: bool = False
+    tags: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class Selection:
     """Which events to read; `None` means no limit on that side.
 
     Ranges are `after` (exclusive) and `upto` (inclusive); memberships list the
-    values that may occur. `limit` is the greatest number of rows wanted.
+    values that may occur. `limit` is the greatest number of rows wanted. `tags` are those
+    that an event must all have; only a source with the capability `tags` is asked for any.
     """
 
     after: int | None = None
@@ -88,6 +90,7 @@ class Selection:
     after_version: int | None = None
     upto_version: int | None = None
     limit: int | None = None
+    tags: frozenset[str] = frozenset()
 
     def meet(self, other: Selection) -> Selection:
         """Return the selection of what is in both."""
@@ -99,6 +102,7 @@ class Selection:
             after_version=_largest(self.after_version, other.after_version),
             upto_version=_smallest(self.upto_version, other.upto_version),
             limit=_smallest(self.limit, other.limit),
+            tags=self.tags | other.tags,
         )
 
     @property

@@ -1,0 +1,372 @@
+"""A UmaDB server, read through its own client: as a DCB store, or as an application's recorder.
+
+Events come in batches down one stream of answers, and become frames in threads. Tags and
+types are selected by the server. UmaDB keeps no time of an event beside its payload.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from workbench import tables
+from workbench.errors import (
+    AccessDeniedError,
+    ServerUnreachableError,
+    StoreUnreadableError,
+    missing_extra,
+)
+from workbench.sources.base import Capabilities, Selection
+from workbench.sources.memory import fitting
+from workbench.sources.servers import Patience, Place, place_of
+from workbench.sources.umadb_frames import ORIGINATOR, frame_of, needed_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterator
+
+    import polars as pl
+
+    from workbench.sources.base import Part
+
+PORT = 50051
+OPTIONS = ("tls", "ca", "tracking")
+LARGEST = 2**63
+BATCHES_A_PART = 8  # the server sends at most 1,024 events, or 4 MiB, at once
+LARGEST_QUERY = 2**20  # bytes; the server takes 4 MiB
+LAST_SEEN = 5_000  # events that are looked at for whom the store tracks
+
+
+def open_umadb(url: str, application: str | None = None) -> UmaSource:
+    """Return the events of the UmaDB server at `umadb://host:port`.
+
+    Parameters
+    ----------
+    url
+        `umadb://:APIKEY@host:port?tls=true&ca=server.pem&tracking=shop`. TLS is used where
+        `tls=true`, a certificate `ca` or a key is given. Else the key and the certificate
+        are those of `UMADB_API_KEY` and `UMADB_CA_PATH`. Each `tracking` names a source
+        that the store may track.
+    application
+        What to call the application; the server does not know.
+
+    Raises
+    ------
+    MissingExtraError
+        If the client is not installed.
+    UnknownTargetError
+        If the URL is none.
+    ServerUnreachableError, AccessDeniedError
+        If no such server answers, or it refuses the key.
+    """
+    place = place_of(url, OPTIONS, port=PORT)
+    source = UmaSource(place, application)
+    source.head()
+    return source
+
+
+@dataclass(frozen=True)
+class UmaSource:
+    """The events of a UmaDB server."""
+
+    place: Place
+    application: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Where the server is."""
+        return self.place.hosts
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+        return "UmaDB"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Total order without holes, tags, and whom the store tracks; no times."""
+        return Capabilities(
+            total_order=True,
+            time_index=False,
+            live=False,
+            receivers=True,
+            own_numbers=True,
+            tags=True,
+        )
+
+    @property
+    def first_schema_version(self) -> int | None:
+        """1, as in all of eventsourcing 9."""
+        return 1
+
+    def head(self) -> int | None:
+        """The last position."""
+        with self._client() as client, self._translated():
+            head: int | None = client.head()
+            return head
+
+    def tail(self) -> int | None:
+        """The first position."""
+        found = self._first_at(0)
+        return None if found is None else int(found.position)
+
+    def _first_at(self, position: int) -> Any | None:  # noqa: ANN401, an event of the client's
+        """Return the first event from a position on."""
+        with self._client() as client, self._translated():
+            response = client.read(start=position, limit=1)
+            found = response.next_batch()
+            return found[0] if found else None
+
+    def count(self, selection: Selection) -> int:
+        """The number of events in `selection`: of a range by its ends, since there are no holes."""
+        if selection.is_empty:
+            return 0
+        bounds = Selection(after=selection.after, upto=selection.upto, limit=selection.limit)
+        if selection != bounds:
+            with self.parts(selection, ("position",)) as parts:
+                return sum(part().height for part in parts)
+        head = self.head() or 0
+        upto = head if selection.upto is None else min(selection.upto, head)
+        found = max(0, upto - max(selection.after or 0, 0))
+        return found if selection.limit is None else min(found, selection.limit)
+
+    def stream_forms(self, stream: object) -> frozenset[str]:
+        """The text itself, and a UUID's 32 hex digits."""
+        value = str(stream)
+        try:
+            return frozenset({value, UUID(value).hex})
+        except ValueError:
+            return frozenset({value})
+
+    def state(self, position: int) -> bytes | None:
+        """The stored bytes of one event."""
+        if not 0 < position < LARGEST:
+            return None
+        found = self._first_at(position)
+        return bytes(found.event.data) if found and found.position == position else None
+
+    def snapshots(self) -> pl.DataFrame:
+        """None: `eventsourcing-umadb` stores no snapshots."""
+        return tables.SNAPSHOTS.frame()
+
+    def receivers(self) -> pl.DataFrame:
+        """Whom this store tracks: sources named in the URL, or by one of the last events.
+
+        UmaDB records how far a source has been processed together with the events that
+        came of it, and can be asked for a source by its name alone.
+        """
+        with self._client() as client, self._translated():
+            response = client.read(backwards=True, limit=LAST_SEEN)
+            seen = {e.tracking_info.source for e in response if e.tracking_info is not None}
+            names = sorted(seen.union(self.place.options.get("tracking", ())))
+            found = [(name, client.get_tracking_info(name)) for name in names]
+        rows = [
+            {"receiver": self.application or self.name, "follows": name, "position": position}
+            for name, position in found
+            if position is not None
+        ]
+        return tables.RECEIVERS.frame(rows)
+
+    @contextmanager
+    def parts(self, selection: Selection, columns: Collection[str]) -> Iterator[Iterator[Part]]:
+        """The selected raw rows, some batches of answers a part; frames are made in threads."""
+        with closing(self._batches(selection)) as batches:
+            yield self._parts(batches, selection, columns)
+
+    def _parts(
+        self, batches: Iterator[list[Any]], selection: Selection, columns: Collection[str]
+    ) -> Iterator[Part]:
+        needed = needed_columns(columns, selection)
+        conditions = fitting(selection)
+        left, gathered, count = selection.limit, list[Any](), 0
+        for batch in batches:
+            gathered += batch
+            count += 1
+            if left is not None:
+                # How many of them fit has to be known before more is asked for.
+                frame = _chosen(gathered, needed, conditions).head(left)
+                left -= frame.height
+                yield partial(_of_frame, frame, columns)
+                gathered, count = [], 0
+                if left <= 0:
+                    return
+            elif count == BATCHES_A_PART:
+                yield partial(_of_batch, gathered, needed, conditions, columns)
+                gathered, count = [], 0
+        if gathered:
+            yield partial(_of_batch, gathered, needed, conditions, columns)
+
+    def _batches(self, selection: Selection) -> Generator[list[Any], None, None]:
+        """Yield the events that the server selects, and go on where a restart ended the answers.
+
+        A server that shuts down ends its answers as if there were no more events. So what
+        was asked for is asked again from the last event on, until nothing comes and the
+        server is still there.
+        """
+        if selection.is_empty or (selection.after or 0) >= LARGEST:
+            return
+        last, upto = max(selection.after or 0, 0), None
+        patience = Patience(self.place)
+        while upto is None or last < upto:
+            seen = last
+            try:
+                with self._client() as client, self._translated():
+                    if upto is None:  # what comes later belongs to the next reading
+                        head = client.head() or 0
+                        upto = head if selection.upto is None else min(selection.upto, head)
+                        patience.renew()
+                        if last >= upto:
+                            return
+                    for batch in self._answers(client, selection, last, upto):
+                        patience.renew()
+                        last = batch[-1].position
+                        yield batch
+                    if last == seen:
+                        client.head()
+                        return
+            except AccessDeniedError:
+                raise
+            except StoreUnreadableError as error:
+                patience.wait(error, last)
+
+    def _answers(
+        self,
+        client: Any,  # noqa: ANN401, the client may not be installed
+        selection: Selection,
+        last: int,
+        upto: int,
+    ) -> Iterator[list[Any]]:
+        query, exact = _query(selection)
+        most = None if query is not None else upto - last
+        if exact and selection.limit is not None:
+            most = selection.limit if most is None else min(most, selection.limit)
+        response = client.read(query=query, start=last + 1, limit=most)
+        try:
+            while batch := response.next_batch():
+                if batch[-1].position > upto:
+                    within = [event for event in batch if event.position <= upto]
+                    if within:
+                        yield within
+                    return
+                yield batch
+                if batch[-1].position == upto:
+                    return
+        finally:
+            response.cancel()
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        """A connection, closed at the end."""
+        try:
+            import umadb
+        except ImportError as error:
+            feature = "UmaDB servers"
+            raise missing_extra(feature, "umadb") from error
+        place, certificate = self.place, self.place.option("ca") or os.environ.get("UMADB_CA_PATH")
+        key = place.password or place.user
+        is_secure = (place.option("tls") or "").lower() in {"true", "1", "yes"}
+        is_secure = is_secure or key is not None or place.option("ca") is not None
+        if is_secure:
+            key = key or os.environ.get("UMADB_API_KEY")
+        with self._translated():
+            client = umadb.Client(
+                f"{'https' if is_secure else 'http'}://{_with_port(place.hosts)}",
+                ca_path=certificate if is_secure else None,
+                api_key=key,
+            )
+        with closing(client):
+            yield client
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        import umadb
+
+        try:
+            yield
+        except umadb.AuthenticationError as error:
+            msg = (
+                f"Cannot read {self.place.shown!r}: the server refuses the API key, or wants one. "
+                "Give it in UMADB_API_KEY, or as umadb://:KEY@host:port; it is sent by TLS alone."
+            )
+            raise AccessDeniedError(msg) from error
+        except umadb.TransportError as error:
+            raise ServerUnreachableError(self._said(error)) from error
+        except Exception as error:
+            # The client raises its other errors as `Exception` itself.
+            if type(error) is Exception or isinstance(error, umadb.CorruptionError):
+                raise StoreUnreadableError(self._said(error)) from error
+            raise
+
+    def _said(self, error: Exception) -> str:
+        words = self.place.hidden(str(error))[:300]
+        return (
+            f"Cannot read {self.place.shown!r}: no UmaDB server answers there ({words}). Check "
+            "that it runs, its host and port, and whether it wants tls=true and a certificate ca."
+        )
+
+
+def _with_port(host: str) -> str:
+    return host if host.rpartition(":")[2].isdigit() else f"{host}:{PORT}"
+
+
+def _query(selection: Selection) -> tuple[Any, bool]:
+    """Return what the server is asked to select, and whether that is all of the selection."""
+    import umadb
+
+    types, tags = selection.types, sorted(selection.tags)
+    originators = [
+        ORIGINATOR + form for stream in selection.streams or () for form in _stored_forms(stream)
+    ]
+    kinds = sorted(types or ())
+    if _size(kinds) * max(len(originators), 1) > LARGEST_QUERY:
+        kinds = []
+    if _size(originators) + _size(tags) * len(originators) > LARGEST_QUERY:
+        originators = []
+    if not (kinds or tags or originators):
+        return None, _is_exact(selection, kinds, originators)
+    asked = [[name, *tags] for name in sorted(originators)] or [tags]
+    items = [umadb.QueryItem(types=kinds, tags=tags_of_one) for tags_of_one in asked]
+    return umadb.Query(items=items), _is_exact(selection, kinds, originators)
+
+
+def _is_exact(selection: Selection, kinds: list[str], originators: list[str]) -> bool:
+    """Return whether nothing that the server hands out is left out here."""
+    return (
+        selection.after_version is None
+        and selection.upto_version is None
+        and selection.streams is None
+        and not originators
+        and bool(kinds) == bool(selection.types)
+    )
+
+
+def _size(names: list[str]) -> int:
+    return sum(len(name.encode()) + 8 for name in names)
+
+
+def _stored_forms(stream: str) -> set[str]:
+    """Return how the recorder may have written a stream's id into a tag."""
+    try:
+        return {stream, str(UUID(stream))}
+    except ValueError:
+        return {stream}
+
+
+def _chosen(events: list[Any], needed: Collection[str], conditions: list[pl.Expr]) -> pl.DataFrame:
+    return frame_of(events, needed).filter(*conditions)
+
+
+def _of_batch(
+    events: list[Any],
+    needed: Collection[str],
+    conditions: list[pl.Expr],
+    columns: Collection[str],
+) -> pl.DataFrame:
+    return _of_frame(_chosen(events, needed, conditions), columns)
+
+
+def _of_frame(frame: pl.DataFrame, columns: Collection[str]) -> pl.DataFrame:
+    return frame.select(name for name in frame.columns if name in columns)
