@@ -84,7 +84,7 @@ class TestUmaDBInSmallParts(TestUmaDB):
     def small_queries(cls) -> Iterator[None]:
         """Let nothing fit a query."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("workbench.sources.umadb.LARGEST_QUERY", 30)
+            patch.setattr("workbench.sources.umadb_query.LARGEST_QUERY", 30)
             patch.setattr("workbench.sources.umadb.BATCHES_A_PART", 1)
             yield
 

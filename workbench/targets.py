@@ -83,22 +83,33 @@ def _without_password(url: str) -> str:
 
 
 def _live(target: Any, application: str | None) -> Source:  # noqa: ANN401, whatever was given
-    from workbench.sources.recorder import Recorder, RecorderSource
-
-    if isinstance(target, Recorder):
-        return RecorderSource(target, application)
-    recorder = getattr(target, "recorder", None)
-    if isinstance(recorder, Recorder):
-        name = getattr(target, "name", None)
+    found = _of_recorder(target, application)
+    if found is not None:
+        return found
+    name = getattr(target, "name", None)
+    found = _of_recorder(getattr(target, "recorder", None), name)
+    if found is not None:
         if application is not None and name is not None and application != name:
             msg = (
                 f"Cannot find the application {application!r}: the one that was given is {name!r}. "
                 "Leave application= out."
             )
             raise UnknownApplicationError(msg)
-        return RecorderSource(recorder, name)
+        return found
     msg = (
         f"Cannot open {target!r:.200}, of class {type(target).__name__}: it is no path, no URL, "
         "and has no recorder. Give a store's path, or an eventsourcing application or recorder."
     )
     raise UnknownTargetError(msg)
+
+
+def _of_recorder(target: object, application: str | None) -> Source | None:
+    """Return the source for a recorder of the library's, None for anything else."""
+    from eventsourcing.dcb.api import DCBRecorder
+
+    from workbench.sources.dcb import DCBSource
+    from workbench.sources.recorder import Recorder, RecorderSource
+
+    if isinstance(target, DCBRecorder):
+        return DCBSource(target, application)
+    return RecorderSource(target, application) if isinstance(target, Recorder) else None

@@ -6,37 +6,32 @@ types are selected by the server. UmaDB keeps no time of an event beside its pay
 
 from __future__ import annotations
 
-import os
-from contextlib import closing, contextmanager
+import threading
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from workbench import tables
-from workbench.errors import (
-    AccessDeniedError,
-    ServerUnreachableError,
-    StoreUnreadableError,
-    missing_extra,
-)
+from workbench.errors import AccessDeniedError, StoreUnreadableError
 from workbench.sources.base import Capabilities, Selection
 from workbench.sources.memory import fitting
-from workbench.sources.servers import Patience, Place, place_of
-from workbench.sources.umadb_frames import ORIGINATOR, frame_of, needed_columns
+from workbench.sources.servers import Patience, place_of
+from workbench.sources.umadb_frames import frame_of, needed_columns
+from workbench.sources.umadb_link import PORT, Link
+from workbench.sources.umadb_query import query_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator
+    from collections.abc import Callable, Collection, Generator, Iterator
 
     import polars as pl
 
     from workbench.sources.base import Part
 
-PORT = 50051
 OPTIONS = ("tls", "ca", "tracking")
 LARGEST = 2**63
 BATCHES_A_PART = 8  # the server sends at most 1,024 events, or 4 MiB, at once
-LARGEST_QUERY = 2**20  # bytes; the server takes 4 MiB
 LAST_SEEN = 5_000  # events that are looked at for whom the store tracks
 
 
@@ -62,8 +57,7 @@ def open_umadb(url: str, application: str | None = None) -> UmaSource:
     ServerUnreachableError, AccessDeniedError
         If no such server answers, or it refuses the key.
     """
-    place = place_of(url, OPTIONS, port=PORT)
-    source = UmaSource(place, application)
+    source = UmaSource(Link(place_of(url, OPTIONS, port=PORT)), application)
     source.head()
     return source
 
@@ -72,13 +66,13 @@ def open_umadb(url: str, application: str | None = None) -> UmaSource:
 class UmaSource:
     """The events of a UmaDB server."""
 
-    place: Place
+    link: Link
     application: str | None = None
 
     @property
     def name(self) -> str:
         """Where the server is."""
-        return self.place.hosts
+        return self.link.place.hosts
 
     @property
     def kind(self) -> str:
@@ -91,7 +85,7 @@ class UmaSource:
         return Capabilities(
             total_order=True,
             time_index=False,
-            live=False,
+            live=True,
             receivers=True,
             own_numbers=True,
             tags=True,
@@ -104,7 +98,7 @@ class UmaSource:
 
     def head(self) -> int | None:
         """The last position."""
-        with self._client() as client, self._translated():
+        with self.link.client() as client, self.link.translated():
             head: int | None = client.head()
             return head
 
@@ -115,7 +109,7 @@ class UmaSource:
 
     def _first_at(self, position: int) -> Any | None:  # noqa: ANN401, an event of the client's
         """Return the first event from a position on."""
-        with self._client() as client, self._translated():
+        with self.link.client() as client, self.link.translated():
             response = client.read(start=position, limit=1)
             found = response.next_batch()
             return found[0] if found else None
@@ -158,10 +152,10 @@ class UmaSource:
         UmaDB records how far a source has been processed together with the events that
         came of it, and can be asked for a source by its name alone.
         """
-        with self._client() as client, self._translated():
+        with self.link.client() as client, self.link.translated():
             response = client.read(backwards=True, limit=LAST_SEEN)
             seen = {e.tracking_info.source for e in response if e.tracking_info is not None}
-            names = sorted(seen.union(self.place.options.get("tracking", ())))
+            names = sorted(seen.union(self.link.place.options.get("tracking", ())))
             found = [(name, client.get_tracking_info(name)) for name in names]
         rows = [
             {"receiver": self.application or self.name, "follows": name, "position": position}
@@ -169,6 +163,35 @@ class UmaSource:
             if position is not None
         ]
         return tables.RECEIVERS.frame(rows)
+
+    @contextmanager
+    def waiting(self) -> Iterator[Callable[[float], object]]:
+        """A function that returns when an event has come, or after some seconds.
+
+        A thread of its own listens to the server. If the server is lost it only waits, and
+        who asks for the head then finds out.
+        """
+        news = threading.Event()
+        with self.link.client() as client:
+            with self.link.translated():
+                subscription = client.subscribe(after=client.head())
+
+            def listen() -> None:
+                with suppress(Exception):  # lost, or ended below
+                    while subscription.next_batch():
+                        news.set()
+
+            def wait(seconds: float) -> None:
+                news.wait(seconds)
+                news.clear()
+
+            listener = threading.Thread(target=listen, name="workbench-umadb")
+            listener.start()
+            try:
+                yield wait
+            finally:
+                subscription.cancel()
+                listener.join()
 
     @contextmanager
     def parts(self, selection: Selection, columns: Collection[str]) -> Iterator[Iterator[Part]]:
@@ -209,11 +232,11 @@ class UmaSource:
         if selection.is_empty or (selection.after or 0) >= LARGEST:
             return
         last, upto = max(selection.after or 0, 0), None
-        patience = Patience(self.place)
+        patience = Patience(self.link.place)
         while upto is None or last < upto:
             seen = last
             try:
-                with self._client() as client, self._translated():
+                with self.link.client() as client, self.link.translated():
                     if upto is None:  # what comes later belongs to the next reading
                         head = client.head() or 0
                         upto = head if selection.upto is None else min(selection.upto, head)
@@ -239,7 +262,7 @@ class UmaSource:
         last: int,
         upto: int,
     ) -> Iterator[list[Any]]:
-        query, exact = _query(selection)
+        query, exact = query_of(selection)
         most = None if query is not None else upto - last
         if exact and selection.limit is not None:
             most = selection.limit if most is None else min(most, selection.limit)
@@ -256,103 +279,6 @@ class UmaSource:
                     return
         finally:
             response.cancel()
-
-    @contextmanager
-    def _client(self) -> Iterator[Any]:
-        """A connection, closed at the end."""
-        try:
-            import umadb
-        except ImportError as error:
-            feature = "UmaDB servers"
-            raise missing_extra(feature, "umadb") from error
-        place, certificate = self.place, self.place.option("ca") or os.environ.get("UMADB_CA_PATH")
-        key = place.password or place.user
-        is_secure = (place.option("tls") or "").lower() in {"true", "1", "yes"}
-        is_secure = is_secure or key is not None or place.option("ca") is not None
-        if is_secure:
-            key = key or os.environ.get("UMADB_API_KEY")
-        with self._translated():
-            client = umadb.Client(
-                f"{'https' if is_secure else 'http'}://{_with_port(place.hosts)}",
-                ca_path=certificate if is_secure else None,
-                api_key=key,
-            )
-        with closing(client):
-            yield client
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        import umadb
-
-        try:
-            yield
-        except umadb.AuthenticationError as error:
-            msg = (
-                f"Cannot read {self.place.shown!r}: the server refuses the API key, or wants one. "
-                "Give it in UMADB_API_KEY, or as umadb://:KEY@host:port; it is sent by TLS alone."
-            )
-            raise AccessDeniedError(msg) from error
-        except umadb.TransportError as error:
-            raise ServerUnreachableError(self._said(error)) from error
-        except Exception as error:
-            # The client raises its other errors as `Exception` itself.
-            if type(error) is Exception or isinstance(error, umadb.CorruptionError):
-                raise StoreUnreadableError(self._said(error)) from error
-            raise
-
-    def _said(self, error: Exception) -> str:
-        words = self.place.hidden(str(error))[:300]
-        return (
-            f"Cannot read {self.place.shown!r}: no UmaDB server answers there ({words}). Check "
-            "that it runs, its host and port, and whether it wants tls=true and a certificate ca."
-        )
-
-
-def _with_port(host: str) -> str:
-    return host if host.rpartition(":")[2].isdigit() else f"{host}:{PORT}"
-
-
-def _query(selection: Selection) -> tuple[Any, bool]:
-    """Return what the server is asked to select, and whether that is all of the selection."""
-    import umadb
-
-    types, tags = selection.types, sorted(selection.tags)
-    originators = [
-        ORIGINATOR + form for stream in selection.streams or () for form in _stored_forms(stream)
-    ]
-    kinds = sorted(types or ())
-    if _size(kinds) * max(len(originators), 1) > LARGEST_QUERY:
-        kinds = []
-    if _size(originators) + _size(tags) * len(originators) > LARGEST_QUERY:
-        originators = []
-    if not (kinds or tags or originators):
-        return None, _is_exact(selection, kinds, originators)
-    asked = [[name, *tags] for name in sorted(originators)] or [tags]
-    items = [umadb.QueryItem(types=kinds, tags=tags_of_one) for tags_of_one in asked]
-    return umadb.Query(items=items), _is_exact(selection, kinds, originators)
-
-
-def _is_exact(selection: Selection, kinds: list[str], originators: list[str]) -> bool:
-    """Return whether nothing that the server hands out is left out here."""
-    return (
-        selection.after_version is None
-        and selection.upto_version is None
-        and selection.streams is None
-        and not originators
-        and bool(kinds) == bool(selection.types)
-    )
-
-
-def _size(names: list[str]) -> int:
-    return sum(len(name.encode()) + 8 for name in names)
-
-
-def _stored_forms(stream: str) -> set[str]:
-    """Return how the recorder may have written a stream's id into a tag."""
-    try:
-        return {stream, str(UUID(stream))}
-    except ValueError:
-        return {stream}
 
 
 def _chosen(events: list[Any], needed: Collection[str], conditions: list[pl.Expr]) -> pl.DataFrame:
