@@ -413,7 +413,7 @@ def stoppable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UmaServer]:
 @pytest.fixture
 def own(stoppable: UmaServer, monkeypatch: pytest.MonkeyPatch) -> UmaServer:
     """Return that server, up again if a test has stopped it; it is read in small parts."""
-    monkeypatch.setattr("workbench.sources.umadb.BATCHES_A_PART", 1)
+    monkeypatch.setattr("workbench.sources.umadb.BATCHES_A_PART", 2)
     if stoppable.process.poll() is not None:
         stoppable.start()
     return stoppable

@@ -70,6 +70,11 @@ def read_parts(
         Called with each raw frame, in a thread of its own.
     on_progress
         Called after each part with how far the reading has come.
+
+    Raises
+    ------
+    StoreUnreadableError
+        If the source is lost.
     """
     report = _reporter(source, selection, on_progress)
 

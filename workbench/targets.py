@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.sources import Source
 
 SCHEMES = ("sqlite",)
-SERVERS = {"umadb": "umadb://host:port"}
+SERVERS = {"umadb": "umadb://host:port", "kurrentdb": "kurrentdb://host:port/stream"}
 """The schemes of servers, and what to write."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://?")
 
@@ -46,6 +46,10 @@ def _opener(scheme: str) -> Callable[[str, str | None], Source] | None:
         from workbench.sources.umadb import open_umadb
 
         return open_umadb
+    if scheme.partition("+")[0] in {"kurrentdb", "kdb", "esdb"}:
+        from workbench.sources.kurrentdb import open_kurrentdb
+
+        return open_kurrentdb
     return None
 
 

@@ -183,7 +183,8 @@ class EditedSource:
             after_version=selection.after_version, upto_version=selection.upto_version
         )
         left = fitting(versions) if shifts else []
-        needed = set(decoded) if self.below.capabilities.decoded else raw_columns(decoded)
+        can = self.below.capabilities
+        needed = set(decoded) if can.decoded else raw_columns(decoded, can.stated)
         with self.below.parts(asked, needed) as parts:
             yield (partial(self._kept, part, decoded, left, columns) for part in parts)
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time as clock
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from workbench.errors import ServerUnreachableError, UnknownTargetError, near
+from workbench.errors import (
+    ServerUnreachableError,
+    StoreUnreadableError,
+    UnknownTargetError,
+    near,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+T = TypeVar("T")
 
 HIDDEN = "***"
 RETURN_S = 10.0
@@ -102,6 +109,29 @@ def _is_host(host: str) -> bool:
     if not colon or host.endswith("]"):
         return bool(host)
     return bool(name) and port.isdigit() and 0 < int(port) < 2**16
+
+
+def in_lots(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield items some at a time; where the server is lost, those it had sent come before that.
+
+    Raises
+    ------
+    StoreUnreadableError
+        If the server is lost.
+    """
+    lot: list[T] = []
+    try:
+        for item in items:
+            lot.append(item)
+            if len(lot) == size:
+                yield lot
+                lot = []
+    except StoreUnreadableError:
+        if lot:
+            yield lot
+        raise
+    if lot:
+        yield lot
 
 
 class Patience:

@@ -10,6 +10,7 @@ import threading
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from workbench import tables
 from workbench.errors import AccessDeniedError, StoreUnreadableError
 from workbench.sources.base import Capabilities, Selection
 from workbench.sources.memory import fitting
-from workbench.sources.servers import Patience, place_of
+from workbench.sources.servers import Patience, in_lots, place_of
 from workbench.sources.umadb_frames import frame_of, needed_columns
 from workbench.sources.umadb_link import PORT, Link
 from workbench.sources.umadb_query import query_of
@@ -204,23 +205,18 @@ class UmaSource:
     ) -> Iterator[Part]:
         needed = needed_columns(columns, selection)
         conditions = fitting(selection)
-        left, gathered, count = selection.limit, list[Any](), 0
-        for batch in batches:
-            gathered += batch
-            count += 1
-            if left is not None:
-                # How many of them fit has to be known before more is asked for.
-                frame = _chosen(gathered, needed, conditions).head(left)
-                left -= frame.height
-                yield partial(_of_frame, frame, columns)
-                gathered, count = [], 0
-                if left <= 0:
-                    return
-            elif count == BATCHES_A_PART:
-                yield partial(_of_batch, gathered, needed, conditions, columns)
-                gathered, count = [], 0
-        if gathered:
-            yield partial(_of_batch, gathered, needed, conditions, columns)
+        left = selection.limit
+        for lot in in_lots(batches, BATCHES_A_PART if left is None else 1):
+            events = list(chain.from_iterable(lot))
+            if left is None:
+                yield partial(_of_batch, events, needed, conditions, columns)
+                continue
+            # How many of them fit has to be known before more is asked for.
+            frame = _chosen(events, needed, conditions).head(left)
+            left -= frame.height
+            yield partial(_of_frame, frame, columns)
+            if left <= 0:
+                return
 
     def _batches(self, selection: Selection) -> Generator[list[Any], None, None]:
         """Yield the events that the server selects, and go on where a restart ended the answers.

@@ -30,7 +30,15 @@ class Link:
 
     @contextmanager
     def client(self) -> Iterator[Any]:
-        """A connection, closed at the end."""
+        """A connection, closed at the end.
+
+        Raises
+        ------
+        MissingExtraError
+            If the client is not installed.
+        ServerUnreachableError
+            If no UmaDB server answers.
+        """
         try:
             import umadb
         except ImportError as error:
@@ -53,7 +61,17 @@ class Link:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Raise the client's errors as those of the workbench, with nothing secret in them."""
+        """Raise the client's errors as those of the workbench, with nothing secret in them.
+
+        Raises
+        ------
+        AccessDeniedError
+            If the server refuses the key.
+        ServerUnreachableError
+            If it does not answer.
+        StoreUnreadableError
+            If it answers with an error.
+        """
         import umadb
 
         try:
