@@ -35,7 +35,7 @@ from workbench.errors import (
     UnknownTargetError,
 )
 from workbench.sources import Selection
-from workbench.sources.kurrentdb import open_kurrentdb
+from workbench.sources.kurrentdb import open_url as open_kurrentdb
 from workbench.tables import EVENTS, RECEIVERS
 
 if TYPE_CHECKING:

@@ -33,7 +33,8 @@ from workbench.errors import (
     UnknownTargetError,
 )
 from workbench.sources import Selection
-from workbench.sources.umadb import UmaSource, open_umadb
+from workbench.sources.umadb import UmaSource
+from workbench.sources.umadb import open_url as open_umadb
 from workbench.tables import EVENTS, RECEIVERS
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import polars as pl
 from workbench import catalog, quality
 from workbench.description import html_table, in_words
 from workbench.errors import RangeError, UnknownPositionError
+from workbench.following import Followable
 from workbench.missing import no_stream, no_tags
 from workbench.moments import moment_of
 from workbench.payload.codec import Codec
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class History(Editable):
+class History(Editable, Followable):
     """An immutable, lazy selection of one source's events, in order of position.
 
     Made by `open_history`. `len(history)` counts the events.

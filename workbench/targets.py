@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from workbench.errors import UnknownApplicationError, UnknownTargetError
+from workbench.errors import UnknownApplicationError, UnknownTargetError, missing_extra
+from workbench.redaction import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from workbench.sources import Source
 
-SCHEMES = ("sqlite",)
-SERVERS = {"umadb": "umadb://host:port", "kurrentdb": "kurrentdb://host:port/stream"}
-"""The schemes of servers, and what to write."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://?")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How URLs of one scheme are opened.
+
+    `module` has a function `open_url(url, application)` that returns the source. `needs` is
+    the client's package, which `extra` installs; `feature` names both in an error.
+    """
+
+    module: str
+    example: str
+    feature: str
+    extra: str
+    needs: str
+
+
+_KURRENTDB = Server(
+    "workbench.sources.kurrentdb",
+    "kurrentdb://host:port/stream",
+    "KurrentDB servers",
+    "kurrentdb",
+    "kurrentdbclient",
+)
+SERVERS: dict[str, Server] = {
+    "umadb": Server(
+        "workbench.sources.umadb", "umadb://host:port", "UmaDB servers", "umadb", "umadb"
+    ),
+    **dict.fromkeys(("kurrentdb", "kurrentdb+discover"), _KURRENTDB),
+    **dict.fromkeys(("esdb", "esdb+discover", "kdb", "kdb+discover"), _KURRENTDB),
+}
+"""What opens the URLs of a scheme. A new kind of server is one entry."""
 
 
 def open_source(target: object, application: str | None = None) -> Source:
@@ -27,12 +58,13 @@ def open_source(target: object, application: str | None = None) -> Source:
     ------
     UnknownTargetError
         If no kind of source fits.
+    MissingExtraError
+        If the client of that kind of server is not installed.
     """
-    if isinstance(target, str) and (scheme := _SCHEME.match(target)) is not None:
-        opener = _opener(scheme[1].lower())
-        if opener is not None:
-            return opener(target, application)
     if isinstance(target, (str, Path)):
+        server = SERVERS.get(_scheme_of(target) or "")
+        if server is not None:
+            return _served(server, str(target), application)
         path, named = _path_of(target)
         from workbench.sources.sqlite import open_sqlite
 
@@ -40,50 +72,45 @@ def open_source(target: object, application: str | None = None) -> Source:
     return _live(target, application)
 
 
-def _opener(scheme: str) -> Callable[[str, str | None], Source] | None:
-    """Return what opens URLs of a server's scheme, None for any other scheme."""
-    if scheme == "umadb":
-        from workbench.sources.umadb import open_umadb
+def _scheme_of(target: str | Path) -> str | None:
+    found = _SCHEME.match(target) if isinstance(target, str) else None
+    return None if found is None else found[1].lower()
 
-        return open_umadb
-    if scheme.partition("+")[0] in {"kurrentdb", "kdb", "esdb"}:
-        from workbench.sources.kurrentdb import open_kurrentdb
 
-        return open_kurrentdb
-    return None
+def _served(server: Server, url: str, application: str | None) -> Source:
+    if find_spec(server.needs) is None:
+        raise missing_extra(server.feature, server.extra)
+    found: Source = import_module(server.module).open_url(url, application)
+    return found
 
 
 def _path_of(target: str | Path) -> tuple[Path, str | None]:
     """Return the path, and the application if a URL names one: `sqlite:///shop.db?application=a`."""
     if isinstance(target, Path):
         return target, None
-    scheme = _SCHEME.match(target)
+    scheme = _scheme_of(target)
     if scheme is None:
         if not target:
             msg = "Cannot open '': no target was named. Give a path, a URL or an application."
             raise UnknownTargetError(msg)
         return Path(target), None
-    if scheme[1].lower() not in SCHEMES:
+    if scheme != "sqlite":
+        known = dict.fromkeys(("sqlite:///path", *(s.example for s in SERVERS.values())))
         msg = (
-            f"Cannot open {_without_password(target)!r}: no source knows the scheme "
-            f"{scheme[1]!r}. Known are: a path, "
-            f"{', '.join([*(f'{s}:///path' for s in SCHEMES), *SERVERS.values()])}."
+            f"Cannot open {redacted(target)!r}: no source knows the scheme {scheme!r}. "
+            f"Known are: a path, {', '.join(known)}."
         )
         raise UnknownTargetError(msg)
     parts = urlsplit(target)
     if parts.netloc:
         msg = (
-            f"Cannot open {_without_password(target)!r}: a SQLite URL has three slashes before a "
+            f"Cannot open {redacted(target)!r}: a SQLite URL has three slashes before a "
             "relative path and four before an absolute one. "
-            f"Write sqlite:///{parts.netloc}{parts.path}."
+            f"Write {redacted(f'sqlite://{parts.netloc}').replace('://', ':///')}{parts.path}."
         )
         raise UnknownTargetError(msg)
     named = parse_qs(parts.query).get("application", [None])[0]
     return Path(unquote(parts.path.removeprefix("/"))), named
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", url)
 
 
 def _live(target: Any, application: str | None) -> Source:  # noqa: ANN401, whatever was given

@@ -43,7 +43,7 @@ ROWS_A_PART = 4_096
 ROWS_AT_A_LIMIT = 100
 
 
-def open_kurrentdb(url: str, application: str | None = None) -> KurrentSource:
+def open_url(url: str, application: str | None = None) -> KurrentSource:
     """Return the events of the server at `kurrentdb://host:port`, or of one stream there.
 
     Parameters
@@ -58,8 +58,6 @@ def open_kurrentdb(url: str, application: str | None = None) -> KurrentSource:
 
     Raises
     ------
-    MissingExtraError
-        If the client is not installed.
     UnknownTargetError
         If the URL is none, or TLS is wanted without a user and a password.
     ServerUnreachableError, AccessDeniedError

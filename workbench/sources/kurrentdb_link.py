@@ -16,7 +16,6 @@ from workbench.errors import (
     StoreUnreadableError,
     UnknownStreamError,
     UnknownTargetError,
-    missing_extra,
 )
 
 if TYPE_CHECKING:
@@ -47,18 +46,13 @@ class Link:
 
         Raises
         ------
-        MissingExtraError
-            If the client is not installed.
         UnknownTargetError
             If the client refuses the options, or wants a user and a password.
         ServerUnreachableError
             If the server does not answer.
         """
-        try:
-            from kurrentdbclient import KurrentDBClient
-        except ImportError as error:
-            feature = "KurrentDB servers"
-            raise missing_extra(feature, "kurrentdb") from error
+        from kurrentdbclient import KurrentDBClient
+
         try:
             with self.translated():
                 client = KurrentDBClient(self._uri())

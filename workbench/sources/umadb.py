@@ -36,7 +36,7 @@ BATCHES_A_PART = 8  # the server sends at most 1,024 events, or 4 MiB, at once
 LAST_SEEN = 5_000  # events that are looked at for whom the store tracks
 
 
-def open_umadb(url: str, application: str | None = None) -> UmaSource:
+def open_url(url: str, application: str | None = None) -> UmaSource:
     """Return the events of the UmaDB server at `umadb://host:port`.
 
     Parameters
@@ -51,8 +51,6 @@ def open_umadb(url: str, application: str | None = None) -> UmaSource:
 
     Raises
     ------
-    MissingExtraError
-        If the client is not installed.
     UnknownTargetError
         If the URL is none.
     ServerUnreachableError, AccessDeniedError

@@ -11,7 +11,6 @@ from workbench.errors import (
     AccessDeniedError,
     ServerUnreachableError,
     StoreUnreadableError,
-    missing_extra,
 )
 
 if TYPE_CHECKING:
@@ -34,16 +33,11 @@ class Link:
 
         Raises
         ------
-        MissingExtraError
-            If the client is not installed.
         ServerUnreachableError
             If no UmaDB server answers.
         """
-        try:
-            import umadb
-        except ImportError as error:
-            feature = "UmaDB servers"
-            raise missing_extra(feature, "umadb") from error
+        import umadb
+
         place, certificate = self.place, self.place.option("ca") or os.environ.get("UMADB_CA_PATH")
         key = place.password or place.user
         is_secure = (place.option("tls") or "").lower() in {"true", "1", "yes"}
