@@ -314,11 +314,15 @@ def test_reading_changes_nothing(server: KurrentDouble) -> None:
     assert ended(threads)
 
 
+OF_THE_DOUBLE = ("_serve)", *(f"_{number}" for number in range(10)))
+"""How the names of its server's threads end: the one that serves, and its pool's."""
+
+
 def ended(before: set[threading.Thread]) -> bool:
     """Return whether the threads that were started since have ended, at once or soon."""
     until = time.monotonic() + 5
     while time.monotonic() < until:
-        if not {t for t in started_threads() - before if "ThreadPool" not in t.name}:
+        if not {t.name for t in started_threads() - before if not t.name.endswith(OF_THE_DOUBLE)}:
             return True
         time.sleep(0.01)
     return False
@@ -350,6 +354,31 @@ def test_waiting_for_what_is_new(url: str, stream: str) -> None:
             wait(30)
         assert time.monotonic() - begun < 30
         writer.join()
+    assert ended(threads)
+
+
+def test_following_over_a_restart(server: KurrentDouble) -> None:
+    """Who follows gets each new event once, also those of before and after a restart."""
+    written(server.url, rows_of("a"))
+    history, threads, stop = open_history(server.url), started_threads(), threading.Event()
+    found: list[int] = []
+
+    def write() -> None:
+        written(server.url, rows_of("a", "b")[:5])
+        server.stop()
+        time.sleep(0.2)
+        server.start()
+        written(server.url, rows_of("b")[:5])
+
+    writer = threading.Thread(target=write)
+    frames = history.follow(stop=stop, on_trouble=lambda _: None)
+    writer.start()
+    for frame in frames:
+        found += frame["position"].to_list()
+        if len(found) >= 10:
+            stop.set()
+    writer.join()
+    assert found == [event.commit for event in server.log.events][40:]
     assert ended(threads)
 
 

@@ -427,7 +427,7 @@ def test_a_restart_in_mid_read(own: UmaServer, how: int, tags: frozenset[str]) -
     source = open_umadb(own.url)
     wanted = list(range(2, MANY + 1, 2) if tags else range(1, MANY + 1))
     found: list[int] = []
-    with source.parts(Selection(tags=tags), {"position"}) as parts:
+    with source.parts(Selection(tags=tags, upto=MANY), {"position"}) as parts:
         found += next(parts)()["position"].to_list()
         first = own.process.pid
         restart = threading.Thread(target=own.restart, args=(how,))
@@ -446,7 +446,7 @@ def test_answers_that_end_early(
     """Answers that end as if there were no more events, as a shutdown ends them, go on."""
     answers = UmaSource._answers
     monkeypatch.setattr(UmaSource, "_answers", lambda *asked: islice(answers(*asked), 1))
-    found = raw(open_umadb(own.url), Selection(tags=tags), {"position"})
+    found = raw(open_umadb(own.url), Selection(tags=tags, upto=MANY), {"position"})
     wanted = range(2, MANY + 1, 2) if tags else range(1, MANY + 1)
     assert found["position"].to_list() == list(wanted)
 
@@ -471,6 +471,46 @@ def test_a_server_that_stops_answering(own: UmaServer) -> None:
     with pytest.raises(ServerUnreachableError, match="has not answered for"):
         list(frames)
     os.kill(own.process.pid, signal.SIGCONT)
+
+
+# Live
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_following_over_a_restart(own: UmaServer, how: int) -> None:
+    """Who follows gets each new event once, also those of before and after a restart."""
+    history, threads, stop = open_history(own.url), started_threads(), threading.Event()
+    base, found = history.head, list[int]()
+
+    def write() -> None:
+        append(own, [umadb.Event("t", b"{}", [])] * 5)
+        own.restart(how)
+        append(own, [umadb.Event("t", b"{}", [])] * 5)
+
+    writer = threading.Thread(target=write)
+    frames = history.follow(stop=stop, on_trouble=lambda _: None)
+    writer.start()
+    for frame in frames:
+        found += frame["position"].to_list()
+        if len(found) >= 10:
+            stop.set()
+    writer.join()
+    assert found == list(range(base + 1, base + 11))
+    assert (own.connections(), started_threads()) == (0, threads)
+
+
+def test_following_tags(server: UmaServer, tag: str) -> None:
+    """A history of tags is followed as it is narrowed."""
+    last = append(server, [umadb.Event("t", b"{}", [tag])])
+    history, stop = open_history(server.url).of_tags(tag), threading.Event()
+    append(server, [umadb.Event("t", b"{}", tags) for tags in ([], [tag], [tag, "x"])])
+    frames = history.follow(after=last - 1, stop=stop)
+    found = list[int]()
+    for frame in frames:
+        found += frame["position"].to_list()
+        if len(found) >= 3:
+            stop.set()
+    assert found == [last, last + 2, last + 3]
 
 
 # Credentials

@@ -79,7 +79,10 @@ class Link:
         except umadb.TransportError as error:
             raise ServerUnreachableError(self._said(error)) from error
         except Exception as error:
-            # The client raises its other errors as `Exception` itself.
+            # The client raises its other errors as `Exception` itself, also some of a lost
+            # connection, whose text names the layer that has lost it.
+            if type(error) is Exception and "transport" in str(error):
+                raise ServerUnreachableError(self._said(error)) from error
             if type(error) is Exception or isinstance(error, umadb.CorruptionError):
                 raise StoreUnreadableError(self._said(error)) from error
             raise
