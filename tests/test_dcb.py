@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 from contracts import EmptySourceContract, Made, SourceContract, raw
 from eventsourcing.dcb.api import DCBEvent
@@ -18,7 +19,7 @@ from servers.umadb_server import UmaServer
 from stores import PLACED, SHIPPED, Row
 from umadb import Client
 
-from workbench import open_history
+from workbench import Projection, handles, open_history, replay, table
 from workbench.errors import UnknownApplicationError, UnknownTagError
 from workbench.sources import Selection
 from workbench.tables import EVENTS
@@ -200,6 +201,21 @@ def test_another_application(school: School) -> None:
 def test_problems_of_events_in_no_stream(school: School) -> None:
     """Events in no stream are no problem by themselves."""
     assert "error" not in open_history(school).problems()["severity"].to_list()
+
+
+def test_a_projection_by_tags(school: School) -> None:
+    """A handler is given the tags of an event, which is in no stream."""
+
+    class Names(Projection):
+        names = table(key={"student": pl.String}, values={"name": pl.String})
+
+        @handles("Registered", "Renamed")
+        def named(self, event: Any) -> None:
+            for tag in event.tags:
+                self.names.set(tag, name=event.data["name"])
+
+    names = replay(open_history(school), Names).table("names").sort("student")
+    assert names.rows() == [("student-0", "Ann"), ("student-1", "ZOË")]
 
 
 def test_reading_appends_nothing(school: School) -> None:

@@ -296,6 +296,18 @@ def test_a_stream_is_read_from_where_it_goes_on(server: KurrentDouble, after: in
     assert found["position"].to_list() == [p for p in own if p > position]
 
 
+@pytest.mark.parametrize("after", [0, 1, 136, 137, 138, 1000])
+def test_a_position_that_no_event_has(server: KurrentDouble, after: int) -> None:
+    """A reading may begin anywhere, though older servers want the position of an event."""
+    rows = written(server.url, rows_of("a", "b"))
+    source = open_kurrentdb(server.url)
+    server.log.is_strict = True
+    found = raw(source, Selection(after=after), {"position"})["position"].to_list()
+    assert found == [row.position for row in rows if row.position > after]
+    assert source.state(rows[0].position + 1) is None
+    assert source.state(rows[1].position) == rows[1].state
+
+
 # Nothing is written
 
 

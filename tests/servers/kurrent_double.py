@@ -81,6 +81,8 @@ class Log:
     """End each stream of answers after so many events, as a shutdown does."""
     hangs_after: int | None = None
     """Say nothing more after so many events."""
+    is_strict: bool = False
+    """Take no position to read from but that of an event, as servers before 25.1 do."""
     is_up: bool = True
 
     def of(self, stream: str) -> list[Recorded]:
@@ -101,6 +103,11 @@ class Streams(streams_pb2_grpc.StreamsServicer):
         if is_live:
             confirmation = streams_pb2.ReadResp.SubscriptionConfirmation(subscription_id="1")
             yield streams_pb2.ReadResp(confirmation=confirmation)
+        at = options.all.position.commit_position
+        if self.log.is_strict and at and at not in {event.commit for event in self.log.events}:
+            context.abort(
+                grpc.StatusCode.UNKNOWN, "Unexpected FilteredReadAllResult: InvalidPosition"
+            )
         found = self.begin(options)
         if found is None:
             yield streams_pb2.ReadResp(stream_not_found=streams_pb2.ReadResp.StreamNotFound())

@@ -151,14 +151,19 @@ class KurrentSource:
         """The stored bytes of one event."""
         if not 0 <= position < LARGEST:
             return None
-        head = self.head()
-        if head is None or position > head:
+        from kurrentdbclient.exceptions import InvalidCommitPositionError
+
+        with self.link.client() as client, self.link.translated():
+            # What one stream lacks, all streams may have: it is looked for there in any case.
+            answers = client.read_all(commit_position=position, filter_exclude=SYSTEM, limit=1)
+            try:
+                with self.link.guarded(answers) as events:
+                    found = next(events, None)
+            except InvalidCommitPositionError:
+                return None
+        if found is None or found.commit_position != position or not self._belongs(found):
             return None
-        with self.parts(
-            Selection(after=position - 1, upto=position), ("position", "state")
-        ) as parts:
-            found = next((frame for part in parts if (frame := part()).height), None)
-        return None if found is None else found["state"][0]
+        return bytes(found.data) if self.stream in {None, found.stream_name} else None
 
     def snapshots(self) -> pl.DataFrame:
         """The snapshots that `eventsourcing_kurrentdb` stores, in streams of their own."""
@@ -277,14 +282,24 @@ class KurrentSource:
 
     def _unread(self, selection: Selection, last: int, upto: int) -> Iterator[Any]:
         """Yield the events after a position that the server selects, in one stream of answers."""
+        from kurrentdbclient.exceptions import InvalidCommitPositionError
+
         with self.link.client() as client, self.link.translated():
-            answers = self._answers(client, selection, last)
-            with self.link.guarded(answers) as events:
-                for event in events:
-                    if event.commit_position > upto:
-                        return
-                    if event.commit_position > last:  # it begins with the one at the position
-                        yield event
+            try:
+                answers = self._answers(client, selection, last)
+                yield from self._between(answers, last, upto)
+            except InvalidCommitPositionError:
+                # Servers before 25.1 take the position of an event, and no other.
+                answers = self._answers(client, selection, -1)
+                yield from self._between(answers, last, upto)
+
+    def _between(self, answers: Any, last: int, upto: int) -> Iterator[Any]:  # noqa: ANN401, as above
+        with self.link.guarded(answers) as events:
+            for event in events:
+                if event.commit_position > upto:
+                    return
+                if event.commit_position > last:  # they begin with the one at the position
+                    yield event
 
     def _answers(self, client: Any, selection: Selection, last: int) -> Any:  # noqa: ANN401
         streams = selection.streams
