@@ -20,7 +20,7 @@ class Row(NamedTuple):
     """A row of stored events, as it lies in the store."""
 
     position: int
-    stream: str
+    stream: str | None
     version: int | None
     type: str
     state: Any = b"{}"

@@ -30,6 +30,8 @@ def in_words(chosen: Selection, first: datetime | None, last: datetime | None) -
         words.append(f"types {_few(map(short_name, chosen.types))}")
     if chosen.streams is not None:
         words.append(f"streams {_few(chosen.streams)}")
+    if chosen.tags:
+        words.append(f"tags {_few(chosen.tags)}")
     return "; ".join(words)
 
 

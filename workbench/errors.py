@@ -17,6 +17,7 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownApplicationError (LookupError)    which application of several
     ├── UnknownTypeError (LookupError)           no event type of that name, or several
     ├── UnknownStreamError (LookupError)         no such stream
+    ├── UnknownTagError (LookupError)            no event with all of these tags
     ├── UnknownPositionError (LookupError)       no event with that number
     ├── UnknownTableError (LookupError)          the trial has no such table
     ├── UnknownSchemaError (LookupError)         the type has no schema of that name
@@ -98,6 +99,10 @@ class UnknownTypeError(WorkbenchError, LookupError):
 
 class UnknownStreamError(WorkbenchError, LookupError):
     """A stream that the history does not have."""
+
+
+class UnknownTagError(WorkbenchError, LookupError):
+    """Tags that no event has together, or a source whose events have none."""
 
 
 class UnknownPositionError(WorkbenchError, LookupError):

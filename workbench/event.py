@@ -25,7 +25,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """One event as a handler gets it.
 
     `data` has the fields that are stored, in native Python types: the library's
-    wrappers are `datetime` in UTC, `Decimal`, and `str` for a UUID.
+    wrappers are `datetime` in UTC, `Decimal`, and `str` for a UUID. `tags` are those of an
+    event of a DCB store, which has no stream.
     """
 
     position: int
@@ -36,6 +37,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     schema_version: int | None
     time: datetime | None
     data: dict[str, Any]
+    tags: tuple[str, ...] = ()
 
     def replace(self, **changes: Any) -> Event:  # noqa: ANN401, a field of any kind
         """Return the same event with other values for the named fields."""
@@ -50,14 +52,18 @@ def events_of(frame: pl.DataFrame) -> Iterator[list[Event]]:
     Parameters
     ----------
     frame
-        The columns of the event table that are named in `NEEDED`.
+        The columns of the event table that are named in `NEEDED`, and `tags` if events
+        are to have theirs.
     """
     rest = after_time(frame["data"])
     texts = frame["data"] if rest is None else pl.select("{" + rest).to_series()
+    is_tagged = "tags" in frame.columns and bool((frame["tags"].list.len() > 0).any())
     for first in range(0, frame.height, _AT_ONCE):
         part = frame[first : first + _AT_ONCE]
         since = part["time"].to_numpy().astype("timedelta64[us]").tolist()
         columns = [part[name].to_list() for name in ENVELOPE[:-1]]
         columns.append([None if passed is None else _EPOCH + passed for passed in since])
         columns.append(fields_of_all(texts[first : first + _AT_ONCE], part["problem"]))
+        if is_tagged:
+            columns.append(list(map(tuple, part["tags"].to_list())))
         yield list(map(Event, *columns))

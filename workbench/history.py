@@ -14,9 +14,10 @@ import polars as pl
 
 from workbench import catalog, quality
 from workbench.description import html_table, in_words
-from workbench.errors import RangeError, UnknownPositionError, UnknownStreamError, near
+from workbench.errors import RangeError, UnknownPositionError
 from workbench.following import Followable
 from workbench.inferring import Inferring
+from workbench.missing import no_stream, no_tags
 from workbench.moments import moment_of
 from workbench.payload.codec import Codec
 from workbench.scanning import ENVELOPE_SCHEMA, Reading
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
     from workbench.edits import Edit
     from workbench.reading import Progress
-
-MOST_NEAR_STREAMS = 10_000
 
 
 @dataclass(frozen=True)
@@ -201,16 +200,23 @@ class History(Editable, Inferring, Followable):
         forms = [self.source.stream_forms(stream) for stream in streams]
         for stream, form in zip(streams, forms, strict=True):
             if not self.source.count(Selection(streams=form)):
-                raise UnknownStreamError(self._no_stream(str(stream)))
+                raise no_stream(str(stream), self.name, self.scan())
         chosen = frozenset().union(*forms)
         return replace(self, selection=self.selection.meet(Selection(streams=chosen)))
 
-    def _no_stream(self, stream: str) -> str:
-        known = self.scan().select("stream").head(MOST_NEAR_STREAMS).unique().collect()
-        return (
-            f"Cannot find the stream {stream!r} in {self.name!r}. "
-            f"{near(stream, known['stream'].drop_nulls().to_list())}"
-        )
+    def of_tags(self, *tags: str) -> History:
+        """Return the events that have all of these tags, as events of a DCB store do.
+
+        Raises
+        ------
+        UnknownTagError
+            If the source has no event with all of them, or its events have no tags.
+        """
+        asked = Selection(tags=frozenset(tags))
+        can = self.source.capabilities.tags
+        if not can or not self.source.count(replace(asked, limit=1)):
+            raise no_tags(tags, self.name, self.scan() if can else None)
+        return replace(self, selection=self.selection.meet(asked))
 
     def with_progress(self, on_progress: Callable[[Progress], None] | None) -> History:
         """Return the same history, which reports to `on_progress` while it is read."""

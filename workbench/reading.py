@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from threading import Thread, local
 from typing import TYPE_CHECKING, TypeVar
 
+from workbench.errors import StoreUnreadableError
 from workbench.sources import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
     from concurrent.futures import Future
 
     import polars as pl
@@ -54,7 +55,8 @@ def read_parts(
 
     Parts are read and used in threads, as many at once as the machine has processors
     for. When the iterator is closed early, what is under way is finished and dropped,
-    and no thread or connection is left.
+    and no thread or connection is left. Where the source is lost, what it had handed out
+    before is used first, and then the error is raised.
 
     Parameters
     ----------
@@ -68,6 +70,11 @@ def read_parts(
         Called with each raw frame, in a thread of its own.
     on_progress
         Called after each part with how far the reading has come.
+
+    Raises
+    ------
+    StoreUnreadableError
+        If the source is lost.
     """
     report = _reporter(source, selection, on_progress)
 
@@ -77,22 +84,32 @@ def read_parts(
         return last, use(frame)
 
     under_way: deque[Future[tuple[int | None, T]]] = deque()
+    lost: list[StoreUnreadableError] = []
     with ExitStack() as opened:
         parts = opened.enter_context(source.parts(selection, columns | {"position"}))
         pool = opened.enter_context(ThreadPoolExecutor(THREADS, "workbench", _mark_thread))
         try:
-            for part in parts:
+            for part in _until_lost(parts, lost):
                 under_way.append(pool.submit(run, part))
                 if len(under_way) > THREADS * AHEAD:
                     yield _done(under_way, report)
             while under_way:
                 yield _done(under_way, report)
+            if lost:
+                raise lost[0]
         finally:
             for task in under_way:
                 task.cancel()
             if getattr(_local, "is_ours", False):
                 # The garbage collector came by in one of the threads, which cannot await itself.
                 Thread(target=opened.pop_all().close).start()
+
+
+def _until_lost(parts: Iterator[Part], lost: list[StoreUnreadableError]) -> Iterator[Part]:
+    try:
+        yield from parts
+    except StoreUnreadableError as error:
+        lost.append(error)
 
 
 _local = local()

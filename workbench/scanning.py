@@ -86,7 +86,8 @@ class Reading:
     def _asked(self, columns: Collection[str]) -> set[str]:
         """Return what the source is asked for, to have these columns of the event table."""
         needed = {*columns, "time"} if self.is_timed else set(columns)
-        return needed if self.source.capabilities.decoded else raw_columns(needed)
+        can = self.source.capabilities
+        return needed if can.decoded else raw_columns(needed, can.stated)
 
     def _decoded(
         self, raw: pl.DataFrame, columns: Collection[str], *, checks: bool = True

@@ -36,7 +36,20 @@ class Server:
     needs: str
 
 
-SERVERS: dict[str, Server] = {}
+_KURRENTDB = Server(
+    "workbench.sources.kurrentdb",
+    "kurrentdb://host:port/stream",
+    "KurrentDB servers",
+    "kurrentdb",
+    "kurrentdbclient",
+)
+SERVERS: dict[str, Server] = {
+    "umadb": Server(
+        "workbench.sources.umadb", "umadb://host:port", "UmaDB servers", "umadb", "umadb"
+    ),
+    **dict.fromkeys(("kurrentdb", "kurrentdb+discover"), _KURRENTDB),
+    **dict.fromkeys(("esdb", "esdb+discover", "kdb", "kdb+discover"), _KURRENTDB),
+}
 """What opens the URLs of a scheme. A new kind of server is one entry."""
 
 
@@ -113,22 +126,33 @@ def _path_of(target: str | Path) -> tuple[Path, str | None]:
 
 
 def _live(target: Any, application: str | None) -> Source:  # noqa: ANN401, whatever was given
-    from workbench.sources.recorder import Recorder, RecorderSource
-
-    if isinstance(target, Recorder):
-        return RecorderSource(target, application)
-    recorder = getattr(target, "recorder", None)
-    if isinstance(recorder, Recorder):
-        name = getattr(target, "name", None)
+    found = _of_recorder(target, application)
+    if found is not None:
+        return found
+    name = getattr(target, "name", None)
+    found = _of_recorder(getattr(target, "recorder", None), name)
+    if found is not None:
         if application is not None and name is not None and application != name:
             msg = (
                 f"Cannot find the application {application!r}: the one that was given is {name!r}. "
                 "Leave application= out."
             )
             raise UnknownApplicationError(msg)
-        return RecorderSource(recorder, name)
+        return found
     msg = (
         f"Cannot open {target!r:.200}, of class {type(target).__name__}: it is no path, no URL, "
         "and has no recorder. Give a store's path, or an eventsourcing application or recorder."
     )
     raise UnknownTargetError(msg)
+
+
+def _of_recorder(target: object, application: str | None) -> Source | None:
+    """Return the source for a recorder of the library's, None for anything else."""
+    from eventsourcing.dcb.api import DCBRecorder
+
+    from workbench.sources.dcb import DCBSource
+    from workbench.sources.recorder import Recorder, RecorderSource
+
+    if isinstance(target, DCBRecorder):
+        return DCBSource(target, application)
+    return RecorderSource(target, application) if isinstance(target, Recorder) else None

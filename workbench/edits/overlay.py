@@ -31,7 +31,7 @@ ROW = "\x00row"
 BELOW = -1
 SCHEMA = pl.Schema([*EVENTS.schema.items(), (ROW, pl.Int32)])
 GONE = pl.Schema(
-    [(name, EVENTS.schema[name]) for name in ("position", "stream", "type", "version")]
+    [(name, EVENTS.schema[name]) for name in ("position", "stream", "type", "version", "tags")]
 )
 VERSIONS = pl.Schema([(name, EVENTS.schema[name]) for name in ("position", "version")])
 MOST_AT_ONCE = 65_536  # rows that a limit may ask for, to be answered in one part
@@ -184,7 +184,8 @@ class EditedSource:
             after_version=selection.after_version, upto_version=selection.upto_version
         )
         left = fitting(versions) if shifts else []
-        needed = set(decoded) if self.below.capabilities.decoded else raw_columns(decoded)
+        can = self.below.capabilities
+        needed = set(decoded) if can.decoded else raw_columns(decoded, can.stated)
         with self.below.parts(asked, needed) as parts:
             yield (partial(self._kept, part, decoded, left, columns) for part in parts)
 

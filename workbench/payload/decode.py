@@ -53,10 +53,19 @@ def after_time(texts: pl.Series) -> pl.Series | None:
     return states.bin.slice(TIME_ENDS + 1).cast(pl.String)
 
 
-def raw_columns(columns: Collection[str]) -> set[str]:
-    """Return the raw columns that are needed for `columns` of the event table."""
-    needed = {c for c in columns if c not in FROM_STATE}
-    if not FROM_STATE.isdisjoint(columns):
+def raw_columns(columns: Collection[str], stated: frozenset[str] = frozenset()) -> set[str]:
+    """Return the raw columns that are needed for `columns` of the event table.
+
+    Parameters
+    ----------
+    columns
+        Columns of `workbench.tables.EVENTS`.
+    stated
+        Those that the raw rows carry though they are in the payload elsewhere.
+    """
+    read = FROM_STATE - stated
+    needed = {c for c in columns if c not in read}
+    if not read.isdisjoint(columns):
         needed.add("state")
     return needed | ({"metadata"} & set(columns))
 
@@ -84,15 +93,10 @@ def decode(
     checks
         Whether texts that look like JSON are checked to be JSON.
     """
-    if not FROM_STATE.isdisjoint(columns):
-        raw = raw.with_columns(
-            _read(
-                raw,
-                set(columns),
-                _Payloads(raw["state"], codec, checks=checks),
-                first_schema_version,
-            )
-        )
+    needed = {c for c in columns if c in FROM_STATE and (c == "metadata" or c not in raw.columns)}
+    if needed:
+        payloads = _Payloads(raw["state"], codec, checks=checks)
+        raw = raw.with_columns(_read(raw, needed, payloads, first_schema_version))
     return raw.select(pl.col(c.name).cast(c.dtype) for c in EVENTS.columns if c.name in columns)
 
 

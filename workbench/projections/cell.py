@@ -35,7 +35,7 @@ class CellRun(Running):
         has, or cannot be made.
     """
 
-    columns = NEEDED
+    columns = (*NEEDED, "tags")
 
     def __init__(self, projection: type[Projection], history: History, *, stops: bool) -> None:
         super().__init__(stops=stops)

@@ -9,6 +9,7 @@ from workbench.sources.base import (
     Partitioned,
     Selection,
     Source,
+    TimeIndexed,
     Wait,
     Withholding,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Partitioned",
     "Selection",
     "Source",
+    "TimeIndexed",
     "Wait",
     "Withholding",
 ]

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 
 import polars as pl
 
+from workbench.tables import TIME
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
@@ -31,6 +33,9 @@ RAW_SCHEMA = pl.Schema(
         ("tags", pl.List(pl.String)),
     ]
 )
+
+STATED_SCHEMA = pl.Schema([("schema_version", pl.Int32), ("time", TIME)])
+"""More raw columns, of sources that keep these beside the payload; see `Capabilities.stated`."""
 
 Part = Callable[[], pl.DataFrame]
 End = TypeVar("End", int, datetime)
@@ -65,7 +70,8 @@ class Capabilities:
     knows who follows it. `own_numbers`: its positions are counted for it alone,
     so that a missing number is a hole. `decoded`: its parts are rows of the event
     table already, so that nothing is left to decode. `tags`: it selects by tags.
-    `grows`: events may still be added.
+    `grows`: events may still be added. `stated`: which columns of `STATED_SCHEMA` its raw
+    rows carry, so that nobody looks for them in the payload.
     """
 
     total_order: bool
@@ -76,6 +82,7 @@ class Capabilities:
     decoded: bool = False
     tags: bool = False
     grows: bool = True
+    stated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,3 +260,11 @@ class Partitioned(Protocol):
         A partition that is not in `after` begins at its beginning; one that is not in `upto`
         is left out.
         """
+
+
+@runtime_checkable
+class TimeIndexed(Protocol):
+    """What a source can do besides, if its capabilities say `time_index`."""
+
+    def position_before(self, moment: datetime) -> int | None:
+        """A position that all events of `moment` or later come after, None if none is known."""

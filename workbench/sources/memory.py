@@ -38,8 +38,10 @@ def fitting(selection: Selection) -> list[pl.Expr]:
         (selection.last_time, pl.col("time").le),
     )
     members = (("type", selection.types), ("stream", selection.streams))
-    return [fits(end) for end, fits in ranges if end is not None] + [
-        pl.col(name).is_in(sorted(values)) for name, values in members if values is not None
+    return [
+        *(fits(end) for end, fits in ranges if end is not None),
+        *(pl.col(name).is_in(sorted(some)) for name, some in members if some is not None),
+        *(pl.col("tags").list.contains(tag) for tag in sorted(selection.tags)),
     ]
 
 
