@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,12 +13,12 @@ from workbench.payload.codec import Codec, make_codec
 from workbench.targets import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 KEY_SAMPLE = 20
 
 
-def open_history(
+def open_history(  # noqa: PLR0913, all but one are keywords
     target: object,
     *,
     application: str | None = None,
@@ -25,14 +26,16 @@ def open_history(
     cipher: str | None = None,
     compressor: str | None = None,
     env: Mapping[str, str] | None = None,
+    decode: Callable[[bytes, str], object] | None = None,
+    **options: object,
 ) -> History:
     """Return the history of the events that lie at `target`, opened for reading only.
 
     Parameters
     ----------
     target
-        A path; a URL such as 'sqlite:///shop.db', or 'sqlite:////abs/shop.db?application=a';
-        or a live application or recorder of `eventsourcing`, also in memory.
+        A path; a URL such as 'sqlite:///shop.db', 'sqlite:////abs/shop.db?application=a',
+        'nats://host:4222/STREAM' or 'kafka://host:9092/topic'; or a live application or recorder of `eventsourcing`, also in memory.
     application
         Which application, where a file holds several.
     cipher_key
@@ -45,6 +48,13 @@ def open_history(
     env
         Where to look for the library's own names of the last three, `CIPHER_KEY`,
         `CIPHER_TOPIC` and `COMPRESSOR_TOPIC`; by default the process's environment.
+    decode
+        A function that reads payloads in a format of your own, such as Avro or Protobuf. It
+        is given the bytes and the event's type, and returns JSON text or a value that JSON
+        has. What it raises becomes the event's `problem`.
+    options
+        Where things stand in a broker's messages, and how it is spoken to; the README lists
+        them. Those that are text may stand in the URL too: 'kafka://host/topic?type_field=t'.
 
     Raises
     ------
@@ -67,7 +77,7 @@ def open_history(
     >>> open_history(shop_path())
     <History 'shop.db': eventsourcing 9, SQLite>
     """
-    source = open_source(target, application)
+    source = open_source(target, application, **options)
     codec = _codec_of(target) or make_codec(
         cipher_key=cipher_key,
         cipher=cipher,
@@ -75,6 +85,8 @@ def open_history(
         application=source.application,
         env=env,
     )
+    if decode is not None:
+        codec = replace(codec, decode=decode)
     history = History(source, codec)
     if codec.cipher is not None:
         _check_key(history)

@@ -12,7 +12,7 @@ from workbench.payload.decode import decode, raw_columns
 from workbench.payload.typed import Piece, TypedReader, joined
 from workbench.pushdown import selection_of
 from workbench.reading import THREADS, read_parts
-from workbench.sources import Selection
+from workbench.sources import Selection, TimeIndexed
 from workbench.sources.memory import MemorySource
 from workbench.tables import EVENTS
 
@@ -55,16 +55,25 @@ class Reading:
         """Yield columns of `workbench.tables.EVENTS`, a frame a part, in order of position."""
         return read_parts(
             self.source,
-            self.selection if narrowed is None else self.selection.meet(narrowed),
+            self._begun if narrowed is None else self._begun.meet(narrowed),
             self._asked(columns),
             lambda raw: self._decoded(raw, columns),
             self.on_progress,
         )
 
+    @property
+    def _begun(self) -> Selection:
+        """The selection, begun where the source's index of times says that the times do."""
+        source, first = self.source, self.first_time
+        if first is None or not isinstance(source, TimeIndexed):
+            return self.selection
+        return self.selection.meet(Selection(after=source.position_before(first)))
+
     def _asked(self, columns: Collection[str]) -> set[str]:
         """Return what the source is asked for, to have these columns of the event table."""
         needed = {*columns, "time"} if self.is_timed else set(columns)
-        return needed if self.source.capabilities.decoded else raw_columns(needed)
+        can = self.source.capabilities
+        return needed if can.decoded else raw_columns(needed, can.stated, self.codec)
 
     def _decoded(
         self, raw: pl.DataFrame, columns: Collection[str], *, checks: bool = True
@@ -127,7 +136,7 @@ class Reading:
             )
 
         asked = self._asked(columns)
-        for pieces in read_parts(self.source, self.selection, asked, parsed, self.on_progress):
+        for pieces in read_parts(self.source, self._begun, asked, parsed, self.on_progress):
             for piece in pieces:
                 found.setdefault(piece.type, []).append(piece)
         with ThreadPoolExecutor(THREADS) as pool:

@@ -7,23 +7,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from workbench.errors import UnknownApplicationError, UnknownTargetError
+from workbench.errors import UnknownApplicationError, UnknownTargetError, missing_extra
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workbench.sources import Source
 
-SCHEMES = ("sqlite",)
+SCHEMES = ("sqlite", "nats", "tls", "kafka")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://?")
 
 
-def open_source(target: object, application: str | None = None) -> Source:
+def open_source(target: object, application: str | None = None, **options: object) -> Source:
     """Return the source that `target` names; see `workbench.open_history`.
 
     Raises
     ------
     UnknownTargetError
-        If no kind of source fits.
+        If no kind of source fits, or it does not know an option.
+    MissingExtraError
+        If the client of that system is not installed.
     """
+    if isinstance(target, str) and (scheme := _SCHEME.match(target)) is not None:
+        broker = _broker(scheme[1].lower(), target, options)
+        if broker is not None:
+            return broker
+    if options:
+        named = ", ".join(f"{name}=" for name in options)
+        msg = (
+            f"Cannot open {_shown(target)} with {named}: those are options of a broker's messages. "
+            "Leave them out, or give a nats:// or kafka:// URL."
+        )
+        raise UnknownTargetError(msg)
     if isinstance(target, (str, Path)):
         path, named = _path_of(target)
         from workbench.sources.sqlite import open_sqlite
@@ -58,6 +73,34 @@ def _path_of(target: str | Path) -> tuple[Path, str | None]:
         raise UnknownTargetError(msg)
     named = parse_qs(parts.query).get("application", [None])[0]
     return Path(unquote(parts.path.removeprefix("/"))), named
+
+
+def _broker(scheme: str, url: str, options: Mapping[str, object]) -> Source | None:
+    """Return the source of a broker's URL, None for any other."""
+    try:
+        if scheme in {"nats", "tls"}:
+            from workbench.sources.nats import open_nats
+
+            return open_nats(url, options)
+        if scheme == "kafka":
+            from workbench.sources.kafka import open_kafka
+
+            return open_kafka(url, options)
+    except ModuleNotFoundError as error:
+        feature, extra = _EXTRAS[scheme]
+        raise missing_extra(feature, extra) from error
+    return None
+
+
+_EXTRAS = {
+    "nats": ("NATS streams", "nats"),
+    "tls": ("NATS streams", "nats"),
+    "kafka": ("Kafka topics", "kafka"),
+}
+
+
+def _shown(target: object) -> str:
+    return repr(_without_password(target)) if isinstance(target, str) else f"{target!r:.200}"
 
 
 def _without_password(url: str) -> str:

@@ -183,7 +183,10 @@ class EditedSource:
             after_version=selection.after_version, upto_version=selection.upto_version
         )
         left = fitting(versions) if shifts else []
-        needed = set(decoded) if self.below.capabilities.decoded else raw_columns(decoded)
+        can = self.below.capabilities
+        needed = set(decoded)
+        if not can.decoded:
+            needed = raw_columns(decoded, can.stated, self.codec)
         with self.below.parts(asked, needed) as parts:
             yield (partial(self._kept, part, decoded, left, columns) for part in parts)
 

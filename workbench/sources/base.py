@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import polars as pl
+
+from workbench.tables import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
 RAW_SCHEMA = pl.Schema(
     [
@@ -30,6 +33,9 @@ RAW_SCHEMA = pl.Schema(
         ("tags", pl.List(pl.String)),
     ]
 )
+
+STATED_SCHEMA = pl.Schema([("schema_version", pl.Int32), ("time", TIME)])
+"""More raw columns, of sources that keep these beside the payload; see `Capabilities.stated`."""
 
 Part = Callable[[], pl.DataFrame]
 
@@ -62,7 +68,8 @@ class Capabilities:
     found without reading. `live`: new events are announced. `receivers`: it
     knows who follows it. `own_numbers`: its positions are counted for it alone,
     so that a missing number is a hole. `decoded`: its parts are rows of the event
-    table already, so that nothing is left to decode.
+    table already, so that nothing is left to decode. `stated`: which columns of
+    `STATED_SCHEMA` its raw rows carry, so that nobody looks for them in the payload.
     """
 
     total_order: bool
@@ -71,6 +78,7 @@ class Capabilities:
     receivers: bool
     own_numbers: bool
     decoded: bool = False
+    stated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +186,11 @@ class Source(Protocol):
 
     def receivers(self) -> pl.DataFrame:
         """Who follows this source and how far each is: `workbench.tables.RECEIVERS`."""
+
+
+@runtime_checkable
+class TimeIndexed(Protocol):
+    """What a source can do besides, if its capabilities say `time_index`."""
+
+    def position_before(self, moment: datetime) -> int | None:
+        """A position that all events of `moment` or later come after, None if none is known."""
