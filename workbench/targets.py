@@ -28,14 +28,14 @@ def open_source(target: object, application: str | None = None, **options: objec
     MissingExtraError
         If the client of that system is not installed.
     """
-    if isinstance(target, str) and (scheme := _SCHEME.match(target)) is not None:
-        broker = _broker(scheme[1].lower(), target, options)
+    if isinstance(target, str) and (named := _SCHEME.match(target)) is not None:
+        broker = _broker(named[1].lower(), target, options)
         if broker is not None:
             return broker
     if options:
-        named = ", ".join(f"{name}=" for name in options)
+        given = ", ".join(f"{name}=" for name in options)
         msg = (
-            f"Cannot open {_shown(target)} with {named}: those are options of a broker's messages. "
+            f"Cannot open {_shown(target)} with {given}: those are options of a broker's messages. "
             "Leave them out, or give a nats:// or kafka:// URL."
         )
         raise UnknownTargetError(msg)

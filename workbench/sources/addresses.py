@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 TIMEOUT_S = 10.0
+_SECRET = ("password", "secret", "token", "pem", "oauth")
 _SHORTEST_SECRET = 3  # shorter ones would be found in any word
 
 
@@ -35,11 +36,12 @@ class Address:
 
     def without_secrets(self, text: str) -> str:
         """Return a text of the broker's or its client's in which no secret of the URL stands."""
-        secrets = [self.password, *self.options.values()]
+        secrets = [v for n, v in self.options.items() if any(word in n for word in _SECRET)]
+        secrets.append(self.password or "")
         if self.password is None:
-            secrets.append(self.user)  # a token stands where a name would
+            secrets.append(self.user or "")  # a token stands where a name would
         for secret in secrets:
-            if secret is not None and len(secret) >= _SHORTEST_SECRET:
+            if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, HIDDEN)
         return text
 

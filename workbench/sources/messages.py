@@ -110,14 +110,13 @@ def stated_by(headers: Sequence[Header], fields: Fields) -> Stated:
     return Stated(
         type=next((first[name] for name in types if first.get(name) is not None), None),
         stream=_named(first, fields.stream_header),
-        version=version and _whole_number(version, _MOST_DIGITS["version"]),
-        schema_version=schema_version
-        and _whole_number(schema_version, _MOST_DIGITS["schema_version"]),
+        version=_whole_number(version, _MOST_DIGITS["version"]),
+        schema_version=_whole_number(schema_version, _MOST_DIGITS["schema_version"]),
         metadata=_as_json(headers),
     )
 
 
-def _named(first: dict[str, str | None], header: str | None) -> Any:  # noqa: ANN401, text or None
+def _named(first: dict[str, str | None], header: str | None) -> str | None:
     return None if header is None else first.get(header.lower())
 
 
@@ -147,8 +146,9 @@ def shown_bytes(value: bytes) -> str:
         return f"0x{value.hex()}"
 
 
-def _whole_number(text: str, digits: int) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
+def _whole_number(text: str | None, digits: int) -> int | None:
+    is_number = text is not None and text.isascii() and text.isdigit() and len(text) <= digits
+    return int(text) if is_number and text is not None else None
 
 
 FRAME_LENGTH = 5  # a zero, and the number of a registry's schema in four bytes
@@ -282,9 +282,8 @@ def _in_payload(states: pl.Series, field: str) -> pl.Series:
     """Return a field of JSON payloads, null where it is not there, or no text."""
     import msgspec
 
-    only = msgspec.defstruct(
-        "Payload", [("field", msgspec.Raw, msgspec.Raw(b"null"))], rename={"field": field}
-    )
+    named = [("field", msgspec.Raw, msgspec.Raw(b"null"))]
+    only: Any = msgspec.defstruct("Payload", named, rename={"field": field})
     whole, text = msgspec.json.Decoder(only), msgspec.json.Decoder(str)
 
     def read(state: bytes | None) -> str | None:

@@ -60,6 +60,7 @@ OPTIONS = (
 )
 _COUNTS = 3  # tries to count while the stream changes
 _NOT_FOUND = 404
+_WIDER = 100
 
 
 @dataclass(frozen=True)
@@ -106,18 +107,22 @@ class NatsSource:
     def head(self) -> int | None:
         """The last position at which a message is."""
         with connected(self.server) as (loop, client):
-            return loop.run(self._head(client))
-
-    async def _head(self, client: StreamClient) -> int | None:
-        state = (await stream_info(self.server, client))["state"]
+            state = loop.run(stream_info(self.server, client))["state"]
         first, last, count = state["first_seq"], state["last_seq"], state["messages"]
         if not count:
             return None
-        if last - first + 1 == count:
-            return int(last)
-        # The last sequence may be that of a message that was deleted.
-        found = await self._message(client, {"last_by_subj": ">"})
-        return None if found is None else int(found["seq"])
+        return int(last) if last - first + 1 == count else self._last_there(last)
+
+    def _last_there(self, last: int) -> int | None:
+        """Return the last message that is there: those at the end may have been deleted."""
+        after = last
+        while after > 0:
+            after = max(0, last - _WIDER * (last - after or 1))
+            with self.parts(Selection(after=after), {"position"}) as parts:
+                found = [part()["position"].max() for part in parts]
+            if found:
+                return max(found)  # type: ignore[type-var, return-value]
+        return None
 
     def tail(self) -> int | None:
         """The first position: what a limit of the stream ate lies before it."""

@@ -62,7 +62,9 @@ class StreamClient(Client):
     wants_tls: bool = False
 
     async def _process_info(
-        self, info: dict[str, Any], *, initial_connection: bool = False
+        self,
+        info: dict[str, Any],
+        initial_connection: bool = False,  # noqa: FBT001, FBT002, the client's own
     ) -> None:
         # Called with the server's first word, before credentials are sent: the client would
         # send them in the clear to a server that does not ask for TLS.

@@ -40,9 +40,10 @@ MOST_SUBJECTS = 200
 _RETRY_S = 0.1
 _CLOSING_S = 1.0
 _NS = 1_000_000_000
-_HEARTBEAT, _NO_MESSAGES, _TIME_IS_UP = b"100", b"404", b"408"
+_NO_MESSAGES, _TIME_IS_UP = b"404", b"408"
+_NOTHING_NEW = (b"100", b"409 Batch Completed")  # a heartbeat, and what the count says already
 _TOO_LARGE = b"message size exceeds maxbytes"
-_STATUS = slice(9, 12)  # after "NATS/1.0 "
+_STATUS = len(b"NATS/1.0 ")
 
 
 class Delivery(NamedTuple):
@@ -250,8 +251,8 @@ class Reader:
             found.headers.append(headers)
             if len(found.replies) >= self._requested or self._is_live:
                 self._wake.set()
-        elif headers is not None and headers[_STATUS] != _HEARTBEAT:
-            self._status = headers[_STATUS.start :]
+        elif headers is not None and not headers.startswith(_NOTHING_NEW, _STATUS):
+            self._status = headers[_STATUS:]
             self._wake.set()
 
     def _lost(self) -> None:
