@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import nats
 import polars as pl
 import pytest
-from contracts import EmptySourceContract, Made, SourceContract, expected, positions, raw
+from contracts import EmptySourceContract, Made, SourceContract, expected, positions
 from hypothesis import given
 from nats.js.api import AckPolicy, ConsumerConfig
 from polars.testing import assert_frame_equal

@@ -10,7 +10,9 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownTargetError (ValueError)          no kind of source fits the target
     ├── StoreNotFoundError (FileNotFoundError)   nothing is there
     ├── StoreUnreadableError (OSError)           something is there, but no store
-    │   └── StoreLockedError                     another process holds it
+    │   ├── StoreLockedError                     another process holds it
+    │   ├── ServerUnreachableError (ConnectionError)  a server does not answer, or no longer
+    │   └── AccessDeniedError (PermissionError)  a server refuses who asks
     ├── UnknownLayoutError (ValueError)          a database without stored events
     ├── UnknownApplicationError (LookupError)    which application of several
     ├── UnknownTypeError (LookupError)           no event type of that name, or several
@@ -67,6 +69,14 @@ class StoreUnreadableError(WorkbenchError, OSError):
 
 class StoreLockedError(StoreUnreadableError):
     """A store that another process holds locked."""
+
+
+class ServerUnreachableError(StoreUnreadableError, ConnectionError):
+    """A server that does not answer, or has stopped to."""
+
+
+class AccessDeniedError(StoreUnreadableError, PermissionError):
+    """A server that refuses to tell this to whoever asks."""
 
 
 class UnknownLayoutError(WorkbenchError, ValueError):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KEY_SAMPLE = 20
 
 
-def open_history(  # noqa: PLR0913, all but one are keywords
+def open_history(
     target: object,
     *,
     application: str | None = None,
@@ -35,7 +35,8 @@ def open_history(  # noqa: PLR0913, all but one are keywords
     ----------
     target
         A path; a URL such as 'sqlite:///shop.db', 'sqlite:////abs/shop.db?application=a',
-        'nats://host:4222/STREAM' or 'kafka://host:9092/topic'; or a live application or recorder of `eventsourcing`, also in memory.
+        'nats://host:4222/STREAM' or 'kafka://host:9092/topic'; or a live application or
+        recorder of `eventsourcing`, also in memory.
     application
         Which application, where a file holds several.
     cipher_key

@@ -40,10 +40,10 @@ def open_source(target: object, application: str | None = None, **options: objec
         )
         raise UnknownTargetError(msg)
     if isinstance(target, (str, Path)):
-        path, named = _path_of(target)
+        path, of = _path_of(target)
         from workbench.sources.sqlite import open_sqlite
 
-        return open_sqlite(path, named if application is None else application)
+        return open_sqlite(path, of if application is None else application)
     return _live(target, application)
 
 

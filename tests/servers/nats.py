@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import nats
 from nats.js.api import StreamConfig
-from servers.process import ServerProcess, free_port
 from stores import Row
+
+from servers.process import ServerProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Iterator

@@ -90,7 +90,9 @@ def address_of(url: str, port: int, what: str) -> Address:
 
 
 def _with_port(host: str, port: int) -> str:
-    return host if _has_port(host) or host.rpartition(":")[1] and "]" not in host else f"{host}:{port}"
+    """Return a host with its port; an IPv6 address stands in brackets."""
+    has_one = ":" in host.rpartition("]")[2]
+    return host if has_one else f"{host}:{port}"
 
 
 def _has_port(host: str) -> bool:

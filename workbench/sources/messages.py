@@ -230,9 +230,11 @@ class Framing:
         found = {
             "position": lambda: batch.position,
             "partition": lambda: batch.partition,
-            "stream": lambda: self._texts(batch, "stream").fill_null(batch.stream)
-            if not self.fields.own_streams
-            else batch.stream,
+            "stream": lambda: (
+                self._texts(batch, "stream").fill_null(batch.stream)
+                if not self.fields.own_streams
+                else batch.stream
+            ),
             "version": lambda: _stated(batch, "version"),
             "type": lambda: self._texts(batch, "type").fill_null(self.default_type),
             "state": lambda: batch.state,

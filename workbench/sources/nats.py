@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator, Mapping
     from datetime import datetime
 
-    from workbench.sources.addresses import Address
     from workbench.sources.base import Part
     from workbench.sources.messages import Header, Stated
     from workbench.sources.nats_link import StreamClient
@@ -148,7 +147,8 @@ class NatsSource:
         except ApiError as error:
             if error.code == _NOT_FOUND:
                 return None
-            raise self.server.error(f"JetStream says {error.description!r}", "See its log.") from error
+            told = f"JetStream says {error.description!r}"
+            raise self.server.error(told, "See its log.") from error
         message: dict[str, Any] = found["message"]
         return message
 
@@ -399,4 +399,3 @@ def _readable(server: Server, path: str | None) -> None:
         raise server.error(
             f"{path!r} cannot be opened ({error.strerror})", "Check the path of that file."
         ) from error
-

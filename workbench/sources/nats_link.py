@@ -245,7 +245,7 @@ async def ask(
             "JetStream is not enabled, or not for this account",
             "Start the server with -js, or use an account that has it.",
         ) from error
-    except (TimeoutError, asyncio.TimeoutError) as error:
+    except TimeoutError as error:
         raise server.error(
             f"no answer within {server.timeout_s:g} s",
             "Check the server and the permissions of the account, or give a longer timeout=.",

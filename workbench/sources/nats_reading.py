@@ -141,7 +141,8 @@ async def make_consumer(
     try:
         return await ask(server, client, what, {"stream_name": stream, "config": config})
     except ApiError as error:
-        raise server.error(f"JetStream makes no consumer: {error.description}", "See its log.")
+        told = f"JetStream makes no consumer: {error.description}"
+        raise server.error(told, "See its log.") from error
 
 
 async def delete_consumer(server: Server, client: StreamClient, name: str) -> None:

@@ -50,8 +50,9 @@ class Table:
 
     def filled(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return `frame` as this table: columns that it does not have are null."""
-        missing = [pl.lit(None, c.dtype).alias(c.name) for c in self.columns]
-        return self.conform(frame.with_columns(m for m in missing if m.meta.output_name() not in frame.columns))
+        missing = [c for c in self.columns if c.name not in frame.columns]
+        nulls = [pl.lit(None, c.dtype).alias(c.name) for c in missing]
+        return self.conform(frame.with_columns(nulls))
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the columns of this table out of `frame`, with its dtypes."""
