@@ -29,11 +29,14 @@ ARGUMENTS = [
 ]
 PATIENCE_S = 10
 SERVE = """
-import json, sys
+import importlib, json, sys
 from workbench import open_history
 from workbench.dashboards import serve
+from workbench.dashboards.trials import offered
 histories = {name: open_history(path) for name, path in json.loads(sys.argv[1]).items()}
-serve(histories, port=0, on_ready=lambda address: print(address, flush=True))
+projections = offered(map(importlib.import_module, sys.argv[2:]))
+tell = lambda address: print(address, flush=True)
+serve(histories, projections=projections, port=0, on_ready=tell)
 """
 GO = """query => {
     history.pushState({}, "", query);
@@ -60,12 +63,12 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def serving(stores: Mapping[str, Path]) -> Iterator[str]:
-    """Serve stores from a process of its own, and yield the address."""
+def serving(stores: Mapping[str, Path], *modules: str) -> Iterator[str]:
+    """Serve stores from a process of its own, with projections of modules; yield the address."""
     targets = json.dumps({name: str(path) for name, path in stores.items()})
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE, targets],
+        [sys.executable, "-c", SERVE, targets, *modules],
         stdout=subprocess.PIPE,
         env=environment,
         text=True,

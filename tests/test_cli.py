@@ -82,8 +82,9 @@ def pages(monkeypatch):
     """Stand in for the pages: note what is served, and return at once."""
     noted = SimpleNamespace(calls=[])
 
-    def serve(histories, *, port=5006, show=False, on_ready=None):
+    def serve(histories, *, projections, port, show, on_ready):
         noted.calls.append((list(histories), port, show))
+        noted.projections = list(projections or ())
         on_ready(f"http://127.0.0.1:{port}/")
 
     monkeypatch.setitem(sys.modules, "workbench.dashboards", SimpleNamespace(serve=serve))
@@ -166,6 +167,7 @@ def invocations(store, folder):
         "problems": [store],
         "rate": [store],
         "export": [store, folder / "out.csv"],
+        "tail": [store, "--last", 1, "--no-follow"],
         "compare": [
             *(store, "--base", "counting:per_type", "--with", "counting:per_type"),
             *("--key", "type", "--accepted", folder / "accepted.toml"),

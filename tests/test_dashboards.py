@@ -22,7 +22,7 @@ from stores import BEGIN, PLACED, SHIPPED, Row, append, simple_rows, state_of, w
 
 from workbench import WorkbenchError, open_history
 from workbench.dashboards import markup, page, queries, serve, summary
-from workbench.dashboards.address import PAGES, SIZES, Place, place_of, query_of
+from workbench.dashboards.address import PAGES, SIZES, Place, Scene, place_of, query_of
 from workbench.dashboards.answers import Answers
 from workbench.dashboards.listing import LISTING, PREVIEW_CHARACTERS
 from workbench.dashboards.neighbours import event, neighbours
@@ -419,6 +419,16 @@ def filters_strategy() -> st.SearchStrategy[Filters]:
         start=st.none() | st.integers(0, 2**62),
         size=st.sampled_from(SIZES),
         event=st.none() | st.integers(0, 2**62),
+        scene=st.builds(
+            Scene,
+            projection=st.none() | st.text(),
+            after=st.none() | st.integers(0, 2**62),
+            upto=st.none() | st.integers(0, 2**62),
+            table=st.none() | st.text(),
+            at=st.none() | st.integers(0, 2**62),
+            key=st.none() | st.text(),
+            column=st.none() | st.text(),
+        ),
     )
 )
 def test_address_leads_back_to_its_place(place):

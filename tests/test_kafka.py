@@ -6,6 +6,7 @@ isolation of transactions are not tested here: Tansu has none of them.
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -53,11 +54,6 @@ def broker() -> Iterator[KafkaBroker]:
 def plain_messages(number: int, partition: int = 0) -> list[tuple[int, str, bytes, None]]:
     """Return records without headers."""
     return [(partition, "a", b'{"n":%d}' % n, None) for n in range(number)]
-
-
-def place(row: Row) -> int:
-    """Return a partition for a row, by its stream; partition 2 stays empty."""
-    return (0, 1, 3)[len(row.stream + row.stream[-1:] * (row.stream[-1:] == "1")) % 3]
 
 
 # The contract
@@ -395,6 +391,27 @@ def test_waiting_ends_when_a_record_comes(broker: KafkaBroker) -> None:
         wait(20)
     assert source.head() == 1
     assert started_threads() == before
+
+
+def test_new_records_of_all_partitions_are_followed(broker: KafkaBroker) -> None:
+    """What comes to any partition while a topic is followed is yielded once, to its end."""
+    topic, _ = broker.write(simple_rows(20), 3, lambda row: row.position % 2)
+    new = [*plain_messages(7, 1), *plain_messages(5, 2), *plain_messages(3, 0)]
+    groups, before = broker.groups(), started_threads()
+    started = threading.Timer(0.2, lambda: broker.publish(topic, new))
+    started.start()
+    found: list[tuple[int, int]] = []
+    for frame in open_history(broker.url(topic)).follow():
+        found += frame.select("partition", "position").rows()
+        if len(found) >= len(new):
+            break
+    started.join()
+    expected = [(p, (n + 1) * 100_000 + p) for p, low, high in _NEW for n in range(low, high)]
+    assert sorted(found) == expected
+    assert (broker.groups(), started_threads()) == (groups, before)
+
+
+_NEW = [(0, 10, 13), (1, 10, 17), (2, 0, 5)]
 
 
 # Receivers

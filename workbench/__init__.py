@@ -13,6 +13,7 @@ from workbench.event import Event
 from workbench.extension import load_ipython_extension
 from workbench.history import History
 from workbench.opening import open_history
+from workbench.pages import browse, replay_page
 from workbench.projections.declared import Projection, handles
 from workbench.projections.rows import table
 from workbench.reading import Progress
@@ -29,6 +30,7 @@ __all__ = [
     "Projection",
     "Trial",
     "WorkbenchError",
+    "browse",
     "compare",
     "handles",
     "load_ipython_extension",
@@ -36,5 +38,6 @@ __all__ = [
     "open_history",
     "propose_correction",
     "replay",
+    "replay_page",
     "table",
 ]

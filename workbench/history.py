@@ -20,6 +20,7 @@ from workbench.errors import (
     UnknownStreamError,
     near,
 )
+from workbench.following import Followable
 from workbench.moments import moment_of
 from workbench.payload.codec import Codec
 from workbench.scanning import ENVELOPE_SCHEMA, Reading
@@ -40,7 +41,7 @@ MOST_NEAR_STREAMS = 10_000
 
 
 @dataclass(frozen=True)
-class History(Editable):
+class History(Editable, Followable):
     """An immutable, lazy selection of one source's events, in order of position.
 
     Made by `open_history`. `len(history)` counts the events.

@@ -16,6 +16,7 @@ from workbench.trials.trial import Trial
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from threading import Event
 
     import polars as pl
     from eventsourcing.persistence import Mapper, Transcoder
@@ -40,6 +41,7 @@ def replay(  # noqa: PLR0913, each is of one kind of projection
     env: Mapping[str, str] | None = None,
     transcoder: Transcoder | None = None,
     mapper: Mapper[Any] | None = None,
+    stop: Event | None = None,
 ) -> Trial:
     """Return the trial of a projection over a history.
 
@@ -85,6 +87,8 @@ def replay(  # noqa: PLR0913, each is of one kind of projection
     mapper
         For classes of the library, the application's mapper, where it has one of its own.
         It gets payloads as JSON, deciphered and decompressed.
+    stop
+        Once it is set, from another thread, the replay ends as it does at Ctrl-C.
 
     Raises
     ------
@@ -103,7 +107,7 @@ def replay(  # noqa: PLR0913, each is of one kind of projection
     options = LibraryOptions(view, tuple(classes), env, transcoder, mapper)
     plan = plan_of(projection, key, options)
     kept = None if folder is None else TrialFolder.at(folder)
-    return Engine(plan, history, on_error, kept).begin(head_of(history), progress)
+    return Engine(plan, history, on_error, kept, stop=stop).begin(head_of(history), progress)
 
 
 def plan_of(

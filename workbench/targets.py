@@ -3,19 +3,52 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from workbench.errors import UnknownApplicationError, UnknownTargetError, missing_extra
+from workbench.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workbench.sources import Source
 
-SCHEMES = ("sqlite", "nats", "tls", "kafka")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://?")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How URLs of one scheme are opened.
+
+    `module` has a function `open_url(url, application)` that returns the source, and is given
+    options besides where it `takes_options`. `needs` is the client's package, which `extra`
+    installs; `feature` names both in an error.
+    """
+
+    module: str
+    example: str
+    feature: str
+    extra: str
+    needs: str
+    takes_options: bool = False
+
+
+_NATS = ("workbench.sources.nats", "nats://host:4222/STREAM", "NATS streams", "nats", "nats")
+_KAFKA = (
+    *("workbench.sources.kafka", "kafka://host:9092/topic"),
+    *("Kafka topics", "kafka", "confluent_kafka"),
+)
+SERVERS: dict[str, Server] = {
+    "nats": Server(*_NATS, takes_options=True),
+    "tls": Server(*_NATS, takes_options=True),
+    "kafka": Server(*_KAFKA, takes_options=True),
+}
+"""What opens the URLs of a scheme. A new kind of server is one entry."""
 
 
 def open_source(target: object, application: str | None = None, **options: object) -> Source:
@@ -26,85 +59,67 @@ def open_source(target: object, application: str | None = None, **options: objec
     UnknownTargetError
         If no kind of source fits, or it does not know an option.
     MissingExtraError
-        If the client of that system is not installed.
+        If the client of that kind of server is not installed.
     """
-    if isinstance(target, str) and (named := _SCHEME.match(target)) is not None:
-        broker = _broker(named[1].lower(), target, options)
-        if broker is not None:
-            return broker
-    if options:
+    server = SERVERS.get(_scheme_of(target) or "") if isinstance(target, str) else None
+    if options and (server is None or not server.takes_options):
         given = ", ".join(f"{name}=" for name in options)
         msg = (
-            f"Cannot open {_shown(target)} with {given}: those are options of a broker's messages. "
-            "Leave them out, or give a nats:// or kafka:// URL."
+            f"Cannot open {redacted(target)!r:.200} with {given}: those are options of a broker's "
+            "messages. Leave them out, or give a nats:// or kafka:// URL."
         )
         raise UnknownTargetError(msg)
     if isinstance(target, (str, Path)):
-        path, of = _path_of(target)
+        if server is not None:
+            return _served(server, str(target), application, options)
+        path, named = _path_of(target)
         from workbench.sources.sqlite import open_sqlite
 
-        return open_sqlite(path, of if application is None else application)
+        return open_sqlite(path, named if application is None else application)
     return _live(target, application)
+
+
+def _scheme_of(target: str | Path) -> str | None:
+    found = _SCHEME.match(target) if isinstance(target, str) else None
+    return None if found is None else found[1].lower()
+
+
+def _served(
+    server: Server, url: str, application: str | None, options: Mapping[str, object]
+) -> Source:
+    if find_spec(server.needs) is None:
+        raise missing_extra(server.feature, server.extra)
+    found: Source = import_module(server.module).open_url(url, application, **options)
+    return found
 
 
 def _path_of(target: str | Path) -> tuple[Path, str | None]:
     """Return the path, and the application if a URL names one: `sqlite:///shop.db?application=a`."""
     if isinstance(target, Path):
         return target, None
-    scheme = _SCHEME.match(target)
+    scheme = _scheme_of(target)
     if scheme is None:
         if not target:
             msg = "Cannot open '': no target was named. Give a path, a URL or an application."
             raise UnknownTargetError(msg)
         return Path(target), None
-    if scheme[1].lower() not in SCHEMES:
+    if scheme != "sqlite":
+        known = dict.fromkeys(("sqlite:///path", *(s.example for s in SERVERS.values())))
         msg = (
-            f"Cannot open {_without_password(target)!r}: no source knows the scheme "
-            f"{scheme[1]!r}. Known are: a path, {', '.join(f'{s}:///path' for s in SCHEMES)}."
+            f"Cannot open {redacted(target)!r}: no source knows the scheme {scheme!r}. "
+            f"Known are: a path, {', '.join(known)}."
         )
         raise UnknownTargetError(msg)
     parts = urlsplit(target)
     if parts.netloc:
         msg = (
-            f"Cannot open {_without_password(target)!r}: a SQLite URL has three slashes before a "
+            f"Cannot open {redacted(target)!r}: a SQLite URL has three slashes before a "
             "relative path and four before an absolute one. "
-            f"Write sqlite:///{parts.netloc}{parts.path}."
+            f"Write {redacted(f'sqlite://{parts.netloc}').replace('://', ':///')}{parts.path}."
         )
         raise UnknownTargetError(msg)
     named = parse_qs(parts.query).get("application", [None])[0]
     return Path(unquote(parts.path.removeprefix("/"))), named
-
-
-def _broker(scheme: str, url: str, options: Mapping[str, object]) -> Source | None:
-    """Return the source of a broker's URL, None for any other."""
-    try:
-        if scheme in {"nats", "tls"}:
-            from workbench.sources.nats import open_nats
-
-            return open_nats(url, options)
-        if scheme == "kafka":
-            from workbench.sources.kafka import open_kafka
-
-            return open_kafka(url, options)
-    except ModuleNotFoundError as error:
-        feature, extra = _EXTRAS[scheme]
-        raise missing_extra(feature, extra) from error
-    return None
-
-
-_EXTRAS = {
-    "nats": ("NATS streams", "nats"),
-    "tls": ("NATS streams", "nats"),
-    "kafka": ("Kafka topics", "kafka"),
-}
-
-
-def _shown(target: object) -> str:
-    return repr(_without_password(target)) if isinstance(target, str) else f"{target!r:.200}"
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", url)
 
 
 def _live(target: Any, application: str | None) -> Source:  # noqa: ANN401, whatever was given

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import nats
 from nats.js.api import StreamConfig
-from stores import Row
 
 from servers.process import ServerProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Iterator
+
+    from stores import Row
 
 BINARY = Path(sys.executable).with_name("nats-server")
 AT_ONCE = 1_000

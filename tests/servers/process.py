@@ -73,6 +73,7 @@ class ServerProcess:
     def pause(self) -> None:
         """Let it no longer answer, without an end of its connections."""
         os.kill(self._process.pid, signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)
 
     def go_on(self) -> None:
         """Let it answer again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli import comparing, demo, extracts, health, listings, serve
+from workbench.cli import comparing, demo, extracts, health, listings, serve, tail
 from workbench.cli.app import SETTINGS, Workbench
 from workbench.cli.envelope import version
 
@@ -47,7 +47,8 @@ def _show_version(context: click.Context, _option: click.Parameter, asked: bool)
 def main() -> None:
     """Look into stores of events: what is in them, what is odd, what they add up to.
 
-    TARGET is a path to a store file, or a URL such as sqlite:///shop.db.
+    TARGET is a path to a store file, or a URL such as sqlite:///shop.db or
+    postgresql://user@host/db.
     """
 
 
@@ -61,6 +62,7 @@ for command in (
     listings.rate,
     extracts.event,
     extracts.export,
+    tail.tail,
     comparing.compare,
     serve.serve,
 ):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -54,13 +54,15 @@ class Answer:
     """What a command found: as data for the envelope, and as print for people.
 
     `serve` is what it goes on with until the user interrupts. It is given a function to
-    call with the page's address, and the answer is printed only then.
+    call with the page's address, and the answer is printed only then. `each` are answers
+    that are printed instead of it, as they come; a Ctrl-C is how they end.
     """
 
     result: Callable[[], Mapping[str, object]]
     show: Callable[[Screen], None]
     code: int = 0
     serve: Callable[[Callable[[str], None]], None] | None = None
+    each: Iterator[Answer] | None = None
 
 
 class Workbench(click.Group):
@@ -155,7 +157,11 @@ def _failed(call: Call, error: Exception, said: str, kind: str | None = None) ->
 
 def give(call: Call, answer: Answer) -> int:
     """Print an answer in the form that was asked for, and return the exit code."""
-    if answer.serve is None:
+    if answer.each is not None:
+        with suppress(KeyboardInterrupt):
+            for one in answer.each:
+                _print(call, one, {})
+    elif answer.serve is None:
         _print(call, answer, {})
     else:
         answer.serve(lambda address: _print(call, answer, {"address": address}))

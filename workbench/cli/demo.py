@@ -93,7 +93,8 @@ def demo(asked: Asked, port: int, *, no_serve: bool, no_open: bool) -> Answer:
         from workbench import open_history
 
         histories = {path.name: open_history(path)}
-        serving(histories, port, is_opened=not no_open, tell=tell)
+        offers = {"Overcharges": Overcharges}
+        serving(histories, port, is_opened=not no_open, tell=tell, projections=offers)
 
     return Answer(lambda: done, show, serve=None if no_serve or asked.as_json else served)
 

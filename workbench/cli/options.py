@@ -9,6 +9,7 @@ import click
 
 from workbench.cli.app import SETTINGS, Answer, Call, give
 from workbench.progress import Bar
+from workbench.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,6 +125,13 @@ def opened(target: str, application: str | None, compressor: str | None) -> Hist
     return open_history(target, application=application, compressor=compressor)
 
 
+def _shown(target: object) -> object:
+    """Return what was named, one or several, without the secrets in it."""
+    if isinstance(target, tuple):
+        return tuple(map(redacted, target))
+    return None if target is None else redacted(target)
+
+
 _SHARED = frozenset(field.name for field in fields(Asked)) - {"bar"}
 
 
@@ -154,7 +162,7 @@ def command(
         def callback(context: click.Context, /, **given: Any) -> int:  # noqa: ANN401, as click has it
             call = context.find_object(Call) or Call()
             call.command, call.as_json = name, given["as_json"]
-            call.target = given.get("target", given.get("targets"))
+            call.target = _shown(given.get("target", given.get("targets")))
             shared = {key: given.pop(key) for key in _SHARED & set(given)}
             with Bar(is_wanted=has_bar) as bar:
                 answer = run(Asked(bar, **shared), **given)

@@ -2,52 +2,108 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from workbench.cli.app import Answer
 from workbench.cli.options import NO_OPEN, PORT, STORE, Asked, command, opened
+from workbench.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from workbench import History
+    from workbench import History, Projection
 
 
 def serving(
-    histories: Mapping[str, History], port: int, *, is_opened: bool, tell: Callable[[str], None]
+    histories: Mapping[str, History],
+    port: int,
+    *,
+    is_opened: bool,
+    tell: Callable[[str], None],
+    projections: Mapping[str, type[Projection]] | None = None,
 ) -> None:
     """Serve the histories' pages until the user interrupts; `tell` is called with the address."""
     from workbench.dashboards import serve as serve_dashboards
 
-    serve_dashboards(histories, port=port, show=is_opened, on_ready=tell)
+    serve_dashboards(histories, projections=projections, port=port, show=is_opened, on_ready=tell)
+
+
+def _offered(names: tuple[str, ...]) -> dict[str, type[Projection]]:
+    """Return the projections of modules that the user named.
+
+    Raises
+    ------
+    ProjectionError
+        If there is no such module, it cannot be imported, or it defines no projection.
+    """
+    from workbench.dashboards.trials import offered
+    from workbench.errors import ProjectionError
+
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    modules = []
+    for name in names:
+        try:
+            modules.append(importlib.import_module(name))
+        except Exception as error:
+            msg = (
+                f"Cannot import the projections of {name!r}: {type(error).__name__}: {error}. "
+                "Name a module as Python imports it in this folder, such as shop.views."
+            )
+            raise ProjectionError(msg) from error
+        if not offered(modules[-1:]):
+            msg = (
+                f"Cannot offer the projections of {name!r}: it defines none. "
+                "Name the module in which classes derive from workbench.Projection."
+            )
+            raise ProjectionError(msg)
+    return offered(modules)
 
 
 @command(
     "serve",
     click.argument("targets", metavar="TARGET...", nargs=-1, required=True),
+    click.option(
+        "--projections",
+        multiple=True,
+        metavar="MODULE",
+        help="Offer its projections for replay. It is imported. Repeatable.",
+    ),
     PORT,
     NO_OPEN,
     *STORE,
-    examples=["serve shop.db", "serve shop.db bank.db --port 8080 --no-open"],
+    examples=["serve shop.db --projections shop.views", "serve a.db b.db --port 8080 --no-open"],
 )
-def serve(asked: Asked, targets: tuple[str, ...], port: int, *, no_open: bool) -> Answer:
+def serve(
+    asked: Asked,
+    targets: tuple[str, ...],
+    projections: tuple[str, ...],
+    port: int,
+    *,
+    no_open: bool,
+) -> Answer:
     """Open a page on this machine that shows one or more stores.
 
     It listens on 127.0.0.1 alone, until it is interrupted.
     """
+    offers = _offered(projections)
     found = [opened(target, asked.application, asked.compressor) for target in targets]
     names = [history.name for history in found]
     if len(set(names)) < len(names):
-        names = list(targets)
+        names = list(map(redacted, targets))
     histories = dict(zip(names, found, strict=True))
 
     def served(tell: Callable[[str], None]) -> None:
-        serving(histories, port, is_opened=not no_open, tell=tell)
+        serving(histories, port, is_opened=not no_open, tell=tell, projections=offers)
 
     return Answer(
-        lambda: {"histories": list(histories)},
+        lambda: {"histories": list(histories), "projections": list(offers)},
         lambda screen: screen.line(f"Serving {', '.join(histories)}. Ctrl-C ends it."),
         serve=served,
     )

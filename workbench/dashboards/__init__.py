@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from workbench import Projection
+    from workbench.dashboards.address import Place
     from workbench.dashboards.shell import Workbench
     from workbench.history import History
 
@@ -29,6 +31,7 @@ ADDRESS = "127.0.0.1"
 def serve(
     histories: Mapping[str, History],
     *,
+    projections: Mapping[str, type[Projection]] | None = None,
     port: int = 5006,
     show: bool = False,
     on_ready: Callable[[str], None] | None = None,
@@ -39,6 +42,8 @@ def serve(
     ----------
     histories
         By the name under which each is shown. Of several, one is chosen on the page.
+    projections
+        What may be replayed, by the name under which it is offered.
     port
         Where to listen; 0 takes a free one.
     show
@@ -68,7 +73,7 @@ def serve(
     pn.extension("tabulator", "plotly")
     # Bokeh says so of every button that was not on the page from the beginning.
     warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
-    answers = {name: Answers(history) for name, history in histories.items()}
+    answers = {name: Answers(history, projections) for name, history in histories.items()}
     next(iter(answers.values())).prepare()
     title = f"{', '.join(answers)} · event workbench"
 
@@ -100,15 +105,30 @@ def serve(
     server.run_until_shutdown()
 
 
-def page(history: History) -> Workbench:
-    """Return the pages over one history, to stand in a notebook cell; no network is needed."""
+def page(
+    history: History,
+    projections: Sequence[type[Projection]] = (),
+    place: Place | None = None,
+) -> Workbench:
+    """Return the pages over one history, to stand in a notebook cell.
+
+    Parameters
+    ----------
+    history
+        What they show.
+    projections
+        What may be replayed there.
+    place
+        Where they begin; the overview by default.
+    """
     import panel as pn
 
     from workbench.dashboards.answers import Answers
     from workbench.dashboards.shell import Workbench
 
     pn.extension("tabulator", "plotly", inline=True)
-    workbench = Workbench({history.name: Answers(history)})
+    offered = {projection.__name__: projection for projection in projections}
+    workbench = Workbench({history.name: Answers(history, offered)}, place)
     # A notebook's own loop is busy with the cell that calls this.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, workbench.start()).result()

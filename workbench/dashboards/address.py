@@ -12,8 +12,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SIZES = (25, 50, 100)
-PAGES = ("overview", "log")
+PAGES = ("overview", "log", "replay")
 _LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the Replay page shows: which trial, and what of it."""
+
+    projection: str | None = None
+    """The name under which the projection is offered; None is none yet."""
+    after: int | None = None
+    upto: int | None = None
+    """The positions that are replayed: after the one, up to and with the other."""
+    table: str | None = None
+    """The table that is shown; None is the first."""
+    at: int | None = None
+    """The position as of which it is shown; None is the end."""
+    key: str | None = None
+    """The row that is explained: its key columns as a list in JSON."""
+    column: str | None = None
+    """The cell of that row."""
+
+    def to(self, **changes: object) -> Scene:
+        """Return this scene with other values in some fields."""
+        return replace(self, **changes)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +57,8 @@ class Place:
     """How many events a page of the log has."""
     event: int | None = None
     """The position of the event that is open."""
+    scene: Scene = field(default_factory=Scene)
+    """What the Replay page shows."""
 
     def to(self, **changes: object) -> Place:
         """Return this place with other values in some fields."""
@@ -67,6 +92,7 @@ def query_of(place: Place) -> str:
         ("start", place.start),
         ("size", place.size if place.size != default.size else None),
         ("event", place.event),
+        *((name, getattr(place.scene, name)) for name in Scene.__slots__),
     ]
     query = urlencode([(name, str(value)) for name, value in pairs if value is not None])
     return f"?{query}" if query else ""
@@ -100,6 +126,15 @@ def place_of(query: str) -> Place:
         start=_number(values.get("start")),
         size=size if size in SIZES else Place().size,
         event=_number(values.get("event")),
+        scene=Scene(
+            projection=values.get("projection"),
+            after=_number(values.get("after")),
+            upto=_number(values.get("upto")),
+            table=values.get("table"),
+            at=_number(values.get("at")),
+            key=values.get("key"),
+            column=values.get("column"),
+        ),
     )
 
 

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from workbench.dashboards import queries, summary
 from workbench.dashboards.neighbours import neighbours
+from workbench.replay import replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
     from datetime import datetime
+    from threading import Event
 
     import polars as pl
 
-    from workbench import Progress
-    from workbench.dashboards.address import Place
+    from workbench import Progress, Projection, Trial
+    from workbench.dashboards.address import Place, Scene
     from workbench.dashboards.neighbours import Neighbours
     from workbench.dashboards.queries import Filters, Found
     from workbench.dashboards.summary import Facts
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_KEPT = 64
+MOST_TRIALS = 4  # each holds its tables and every change of them
 LONG_READINGS = 2  # at the same time
 
 
@@ -59,10 +62,16 @@ class Answers:
     ----------
     history
         Whose answers these are.
+    projections
+        What may be replayed, by the name under which it is offered.
     """
 
-    def __init__(self, history: History) -> None:
+    def __init__(
+        self, history: History, projections: Mapping[str, type[Projection]] | None = None
+    ) -> None:
         self.history = history
+        self.projections = dict(projections or {})
+        self._trials: OrderedDict[Hashable, Trial] = OrderedDict()
         self._kept: OrderedDict[Hashable, tuple[int | None, object]] = OrderedDict()
         self._locks: dict[Hashable, Lock] = {}
         self._lock = Lock()
@@ -177,6 +186,42 @@ class Answers:
             ),
         )
 
+    # Trials
+
+    def kept_trial(self, scene: Scene) -> Trial | None:
+        """Return the trial of a scene, if somebody has made it."""
+        with self._lock:
+            return self._trials.get(_run(scene))
+
+    def trial(self, scene: Scene, tell: Callable[[Progress], None], stop: Event) -> Trial:
+        """Return the trial of a scene: as it was made, or made now.
+
+        One that was stopped is not kept for others.
+
+        Raises
+        ------
+        WorkbenchError
+            As `replay` does.
+        """
+        key = _run(scene)
+        with self._lock:
+            lock = self._locks.setdefault(("trial", key), Lock())
+        with lock:
+            found = self.kept_trial(scene)
+            if found is None:
+                history = self.history.between(after=scene.after, upto=scene.upto)
+                projection = self.projections[scene.projection or ""]
+                found = replay(history, projection, on_error="collect", progress=tell, stop=stop)
+                if found.is_complete:
+                    self._keep_trial(key, found)
+        return found
+
+    def _keep_trial(self, key: Hashable, trial: Trial) -> None:
+        with self._lock:
+            self._trials[key] = trial
+            while len(self._trials) > MOST_TRIALS:
+                self._trials.popitem(last=False)
+
     def _once(self, key: Hashable, ask: Callable[[], T]) -> T:
         head = self.history.source.head()
         with self._lock:
@@ -203,3 +248,8 @@ class Answers:
             while len(self._kept) > MOST_KEPT:
                 forgotten, _ = self._kept.popitem(last=False)
                 self._locks.pop(forgotten, None)
+
+
+def _run(scene: Scene) -> Hashable:
+    """Return what tells trials apart."""
+    return scene.projection, scene.after, scene.upto

@@ -16,7 +16,10 @@ from workbench.dashboards.parts import column
 from workbench.dashboards.style import sheets
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
+
+    Lit = tuple[int, str]
+    """A cell that shines: its row's number in the frame, and its column's name."""
 
 PAGE = 100  # rows; a table of more than two of these is sent a page at a time
 TO_THE_SECOND = "%Y-%m-%d %H:%M:%S"
@@ -62,6 +65,8 @@ class Grid:
         In pixels, from where on rows scroll inside; by default it is as high as its rows.
     sortable
         Whether a click on a column's head sorts.
+    has_lit
+        Whether some of its cells may shine.
     """
 
     def __init__(
@@ -71,7 +76,9 @@ class Grid:
         *,
         most_height: int | None = None,
         sortable: bool = False,
+        has_lit: bool = False,
     ) -> None:
+        self._has_lit = has_lit
         self.cells = cells
         self._on_click = on_click
         self._configuration: dict[str, Any] = {
@@ -80,11 +87,15 @@ class Grid:
         if most_height:
             self._configuration["maxHeight"] = most_height
         self._left_out: list[str] = []
+        self._lit: Collection[Lit] = ()
         self._table: pn.widgets.Tabulator | None = None
         self.view = column(visible=False)
 
-    def show(self, frame: pl.DataFrame, *, chosen: int | None = None) -> None:
-        """Show the rows of a frame that has the columns; `chosen` is marked."""
+    def show(
+        self, frame: pl.DataFrame, *, chosen: int | None = None, lit: Collection[Lit] = ()
+    ) -> None:
+        """Show the rows of a frame that has the columns; `chosen` is marked, `lit` cells shine."""
+        self._lit = lit
         selection = [] if chosen is None else [chosen]
         if self._table is None:
             self._table = self._made(frame, selection)
@@ -130,7 +141,19 @@ class Grid:
             await self._on_click(event.row, event.column)
 
         table.on_click(clicked)  # type: ignore[arg-type]
+        if self._has_lit:
+            table.style.apply(self._styles, axis=None)  # type: ignore[union-attr]
         return table
+
+    def _styles(self, frame: Any) -> Any:  # noqa: ANN401, pandas has no types here
+        """Return the CSS of each cell."""
+        import pandas as pd
+
+        found = pd.DataFrame("", index=frame.index, columns=frame.columns)
+        for row, name in self._lit:
+            if row in found.index:
+                found.loc[row, name] = "background-color: var(--wb-lit)"
+        return found
 
     def _pandas(self, frame: pl.DataFrame) -> Any:  # noqa: ANN401, pandas has no types here
         return frame.select(cell.name for cell in self.cells).to_pandas()

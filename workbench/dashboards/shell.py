@@ -11,6 +11,7 @@ from workbench.dashboards.address import Place, place_of, query_of
 from workbench.dashboards.log import Log
 from workbench.dashboards.overview import Overview
 from workbench.dashboards.parts import button, choice, column, failure, row, text
+from workbench.dashboards.replay import Replay
 from workbench.dashboards.style import sheets
 from workbench.errors import WorkbenchError
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from workbench.dashboards.answers import Answers
 
-TITLES = {"overview": "Overview", "log": "Log"}
+TITLES = {"overview": "Overview", "log": "Log", "replay": "Replay"}
+Pages = Overview | Log | Replay
 _LOG = logging.getLogger(__name__)
 
 
@@ -39,7 +41,7 @@ class Workbench(pn.viewable.Viewer):
         self._answers = answers
         self._place = place or Place()
         self._opened: str | None = None
-        self._pages: dict[str, Overview | Log] = {}
+        self._pages: dict[str, Pages] = {}
         self._location = pn.state.location
         self._tabs = {
             name: button(title, self._to_page(name), look="tab") for name, title in TITLES.items()
@@ -102,13 +104,17 @@ class Workbench(pn.viewable.Viewer):
             self._failed.object = failed
             self._failed.visible = self._retry.visible = bool(failed)
 
-    def _page(self, place: Place) -> Overview | Log:
+    def _page(self, place: Place) -> Pages:
         name = place.history or ""
         name = name if name in self._answers else next(iter(self._answers))
         if name != self._opened:
             self._opened = name
             answers = self._answers[name]
-            self._pages = {"overview": Overview(answers, self.go), "log": Log(answers, self.go)}
+            self._pages = {
+                "overview": Overview(answers, self.go),
+                "log": Log(answers, self.go),
+                "replay": Replay(answers, self.go),
+            }
             self._choice.value = name
         for page_name, tab in self._tabs.items():
             tab.css_classes = ["wb-tab", "wb-here"] if page_name == place.page else ["wb-tab"]

@@ -86,7 +86,8 @@ class EditedSource:
     @property
     def capabilities(self) -> Capabilities:
         """Those of the source below, but that nothing new appears, and no time is indexed."""
-        return replace(self.below.capabilities, decoded=True, live=False, time_index=False)
+        can = self.below.capabilities
+        return replace(can, decoded=True, live=False, time_index=False, grows=False)
 
     @property
     def first_schema_version(self) -> int | None:

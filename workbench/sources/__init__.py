@@ -1,5 +1,29 @@
 """Places where stored events lie, one module a system, all behind one port."""
 
-from workbench.sources.base import RAW_SCHEMA, Capabilities, Part, Selection, Source, TimeIndexed
+from workbench.sources.base import (
+    RAW_SCHEMA,
+    Announcing,
+    Capabilities,
+    HeldBack,
+    Part,
+    Partitioned,
+    Selection,
+    Source,
+    TimeIndexed,
+    Wait,
+    Withholding,
+)
 
-__all__ = ["RAW_SCHEMA", "Capabilities", "Part", "Selection", "Source", "TimeIndexed"]
+__all__ = [
+    "RAW_SCHEMA",
+    "Announcing",
+    "Capabilities",
+    "HeldBack",
+    "Part",
+    "Partitioned",
+    "Selection",
+    "Source",
+    "TimeIndexed",
+    "Wait",
+    "Withholding",
+]

@@ -17,7 +17,7 @@ import polars as pl
 from workbench.tables import TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -68,8 +68,9 @@ class Capabilities:
     found without reading. `live`: new events are announced. `receivers`: it
     knows who follows it. `own_numbers`: its positions are counted for it alone,
     so that a missing number is a hole. `decoded`: its parts are rows of the event
-    table already, so that nothing is left to decode. `stated`: which columns of
-    `STATED_SCHEMA` its raw rows carry, so that nobody looks for them in the payload.
+    table already, so that nothing is left to decode. `tags`: it selects by tags.
+    `grows`: events may still be added. `stated`: which columns of `STATED_SCHEMA` its raw
+    rows carry, so that nobody looks for them in the payload.
     """
 
     total_order: bool
@@ -78,6 +79,8 @@ class Capabilities:
     receivers: bool
     own_numbers: bool
     decoded: bool = False
+    tags: bool = False
+    grows: bool = True
     stated: frozenset[str] = frozenset()
 
 
@@ -86,7 +89,8 @@ class Selection:
     """Which events to read; `None` means no limit on that side.
 
     Ranges are `after` (exclusive) and `upto` (inclusive); memberships list the
-    values that may occur. `limit` is the greatest number of rows wanted.
+    values that may occur. `limit` is the greatest number of rows wanted. `tags` are those
+    that an event must all have; only a source with the capability `tags` is asked for any.
     """
 
     after: int | None = None
@@ -96,6 +100,7 @@ class Selection:
     after_version: int | None = None
     upto_version: int | None = None
     limit: int | None = None
+    tags: frozenset[str] = frozenset()
 
     def meet(self, other: Selection) -> Selection:
         """Return the selection of what is in both."""
@@ -107,6 +112,7 @@ class Selection:
             after_version=_largest(self.after_version, other.after_version),
             upto_version=_smallest(self.upto_version, other.upto_version),
             limit=_smallest(self.limit, other.limit),
+            tags=self.tags | other.tags,
         )
 
     @property
@@ -188,9 +194,64 @@ class Source(Protocol):
         """Who follows this source and how far each is: `workbench.tables.RECEIVERS`."""
 
 
+# What a source may do besides. Who asks for it tells by `isinstance`.
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Events that a source has, and does not hand out yet: others may still precede them."""
+
+    after: int
+    """What is handed out ends here."""
+    upto: int
+    """The last position that is held back."""
+    events: int
+    """How many events there are between the two."""
+    reason: str
+    """Who may still write before them, in words."""
+
+
+@runtime_checkable
+class Withholding(Protocol):
+    """A source in which an event may appear before others that are there already."""
+
+    def held_back(self) -> HeldBack | None:
+        """What is held back now, None if nothing is."""
+
+
+Wait = Callable[[float], object]
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """A source that tells when something new is there; others are asked now and then."""
+
+    def waiting(self) -> AbstractContextManager[Wait]:
+        """A function that returns when something may have changed, or after some seconds.
+
+        It is asked for at most a quarter of a second at a time. The context ends without
+        leaving a connection, a thread or a subscription behind.
+        """
+
+
+@runtime_checkable
+class Partitioned(Protocol):
+    """A source of several logs, each with positions of its own."""
+
+    def ends(self) -> Mapping[int, int]:
+        """The last position of each partition; one without events may be left out."""
+
+    def within(self, after: Mapping[int, int], upto: Mapping[int, int]) -> Source:
+        """The same source, of which each partition begins and ends so.
+
+        A partition that is not in `after` begins at its beginning; one that is not in `upto`
+        is left out.
+        """
+
+
 @runtime_checkable
 class TimeIndexed(Protocol):
-    """What a source can do besides, if its capabilities say `time_index`."""
+    """A source that finds a start time without reading; its capabilities say `time_index`."""
 
     def position_before(self, moment: datetime) -> int | None:
         """A position that all events of `moment` or later come after, None if none is known."""

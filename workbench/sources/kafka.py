@@ -91,6 +91,8 @@ class KafkaSource:
     cluster: Cluster
     numbering: Numbering
     fields: Fields = field(default_factory=Fields)
+    application: str | None = None
+    """Whose events these are, where the user said it."""
     is_one_of_several: bool = False
     """Whether one partition was asked for by its number."""
     bounds: Mapping[int, tuple[int, int | None]] | None = None
@@ -107,11 +109,6 @@ class KafkaSource:
         """What it is."""
         count = len(self.numbering.partitions)
         return f"Kafka, {count} partitions" if self.numbering.is_divided else "Kafka, 1 partition"
-
-    @property
-    def application(self) -> str | None:
-        """None: a topic does not say who writes it."""
-        return None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -326,7 +323,7 @@ def _stated(messages: list[Message], fields: Fields) -> list[Stated]:
     return found
 
 
-def open_kafka(url: str, given: Mapping[str, object]) -> KafkaSource:
+def open_url(url: str, application: str | None = None, **given: object) -> KafkaSource:
     """Return the source for a topic of Kafka.
 
     Parameters
@@ -334,6 +331,8 @@ def open_kafka(url: str, given: Mapping[str, object]) -> KafkaSource:
     url
         `kafka://host:port,host:port/topic`. Parameters with a dot in their names are settings
         of librdkafka, such as `security.protocol=SASL_SSL`.
+    application
+        Whose events these are, where the user knows it.
     given
         Options beside those in the URL; see `OPTIONS`.
 
@@ -357,7 +356,8 @@ def open_kafka(url: str, given: Mapping[str, object]) -> KafkaSource:
         partitions = link.partitions()
     only = number_option(address, options, "partition", int)
     if only is None:
-        return KafkaSource(cluster, Numbering(partitions, len(partitions) > 1), fields_of(options))
+        whole = Numbering(partitions, len(partitions) > 1)
+        return KafkaSource(cluster, whole, fields_of(options), application)
     if only not in partitions:
         msg = (
             f"Cannot open the partition {only} of {address.shown!r}: the topic has "
@@ -365,4 +365,4 @@ def open_kafka(url: str, given: Mapping[str, object]) -> KafkaSource:
         )
         raise UnknownTargetError(msg)
     numbering = Numbering((int(only),), is_divided=False)
-    return KafkaSource(cluster, numbering, fields_of(options), is_one_of_several=True)
+    return KafkaSource(cluster, numbering, fields_of(options), application, is_one_of_several=True)

@@ -72,7 +72,7 @@ class MemorySource:
     @property
     def capabilities(self) -> Capabilities:
         """Those of the source that was read, but that nothing new appears."""
-        return replace(self.origin.capabilities, decoded=True, live=False)
+        return replace(self.origin.capabilities, decoded=True, live=False, grows=False)
 
     @property
     def first_schema_version(self) -> int | None:

@@ -8,11 +8,10 @@ subject, and its time is when the server stored it.
 from __future__ import annotations
 
 import base64
-import ssl
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from os import environ
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -31,6 +30,7 @@ from workbench.sources.messages import (
     stated_by,
 )
 from workbench.sources.nats_link import ApiError, Server, ask, connected, private_loop, stream_info
+from workbench.sources.nats_login import LOGIN_OPTIONS, settings_of
 from workbench.sources.nats_reading import (
     MESSAGES_A_BATCH,
     MOST_SUBJECTS,
@@ -44,7 +44,7 @@ from workbench.sources.nats_reading import (
 from workbench.sources.nats_receivers import receivers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
     from datetime import datetime
 
     from workbench.sources.base import Part
@@ -53,10 +53,7 @@ if TYPE_CHECKING:
 
 PORT = 4222
 LARGEST = 2**63 - 1
-OPTIONS = (
-    *FIELD_OPTIONS,
-    *("timeout", "creds", "nkey", "tls", "tls_ca", "tls_cert", "tls_key", "domain"),
-)
+OPTIONS = (*FIELD_OPTIONS, *LOGIN_OPTIONS, "timeout", "domain")
 _COUNTS = 3  # tries to count while the stream changes
 _NOT_FOUND = 404
 _WIDER = 100
@@ -68,6 +65,10 @@ class NatsSource:
 
     server: Server
     fields: Fields = field(default_factory=Fields)
+    application: str | None = None
+    """Whose events these are, where the user said it."""
+    bounds: Selection = field(default_factory=Selection)
+    """Between which sequences it is read."""
     keeps_all: bool = True
     """Whether the stream keeps every message until someone deletes it."""
 
@@ -80,11 +81,6 @@ class NatsSource:
     def kind(self) -> str:
         """What it is."""
         return "NATS JetStream"
-
-    @property
-    def application(self) -> str | None:
-        """None: a stream does not say who writes it."""
-        return None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -129,6 +125,42 @@ class NatsSource:
             state = loop.run(stream_info(self.server, client))["state"]
         return int(state["first_seq"]) if state["messages"] else None
 
+    def ends(self) -> dict[int, int]:
+        """The last sequence, also if its message is gone, as in a stream that is a queue."""
+        with connected(self.server) as (loop, client):
+            return {0: int(loop.run(stream_info(self.server, client))["state"]["last_seq"])}
+
+    def within(self, after: Mapping[int, int], upto: Mapping[int, int]) -> NatsSource:
+        """The same stream between two sequences."""
+        return replace(self, bounds=Selection(after=after.get(0), upto=upto.get(0)))
+
+    @contextmanager
+    def waiting(self) -> Iterator[Callable[[float], object]]:
+        """A function that returns when a message has come, or after some seconds.
+
+        A consumer that lives as long pushes the headers of what is new.
+        """
+        news = Event()
+
+        def wait(seconds: float) -> None:
+            news.wait(seconds)
+            news.clear()
+
+        with connected(self.server) as (loop, client):
+            client.sink = lambda *_: news.set()
+            name = loop.run(self._announced(client))
+            try:
+                yield wait
+            finally:
+                loop.run(delete_consumer(self.server, client, name))
+
+    async def _announced(self, client: StreamClient) -> str:
+        inbox = client.new_inbox()
+        client.sink_id = (await client.subscribe(inbox))._id
+        asked = Asked(0, headers_only=True)
+        settings = {"deliver_policy": "new", "deliver_subject": inbox}
+        return str((await make_consumer(self.server, client, asked, **settings))["name"])
+
     def stream_forms(self, stream: object) -> frozenset[str]:
         """The text itself."""
         return frozenset({str(stream)})
@@ -172,6 +204,7 @@ class NatsSource:
 
     def count(self, selection: Selection) -> int:
         """The number of messages in `selection`, counted by the server where it can."""
+        selection = selection.meet(self.bounds)
         if selection.is_empty:
             return 0
         counted = self._counted(selection)
@@ -229,6 +262,7 @@ class NatsSource:
     @contextmanager
     def parts(self, selection: Selection, columns: Collection[str]) -> Iterator[Iterator[Part]]:
         """The selected raw rows; messages are read a batch ahead, and made rows in a part."""
+        selection = selection.meet(self.bounds)
         framing = Framing(self.fields, self.name, selection, frozenset(columns))
         asked = self._asked(selection, headers_only=not framing.reads_payloads)
         nothing = selection.is_empty or asked.subjects == () or asked.after >= LARGEST
@@ -310,13 +344,15 @@ def _parsed(headers: bytes) -> list[Header]:
     return [(name, value.strip()) for name, _, value in parts]
 
 
-def open_nats(url: str, given: Mapping[str, object]) -> NatsSource:
+def open_url(url: str, application: str | None = None, **given: object) -> NatsSource:
     """Return the source for a stream of JetStream.
 
     Parameters
     ----------
     url
         `nats://user:password@host:port/STREAM`, with several hosts after commas.
+    application
+        Whose events these are, where the user knows it.
     given
         Options beside those in the URL; see `OPTIONS`.
 
@@ -333,69 +369,11 @@ def open_nats(url: str, given: Mapping[str, object]) -> NatsSource:
     options = checked_options(address, given, OPTIONS)
     timeout_s = number_option(address, options, "timeout", float) or TIMEOUT_S
     server = Server(address, timeout_s)
-    server = replace(server, settings=_settings(server, options))
+    server = replace(server, settings=settings_of(server, options))
     if domain := options.get("domain"):
         server = replace(server, api=f"$JS.{domain}.API")
     with connected(server) as (loop, client):
         config = loop.run(stream_info(server, client))["config"]
     # A stream that forgets by a rule has holes that mean nothing.
     keeps_all = config.get("max_msgs_per_subject", -1) <= 0 and config["retention"] == "limits"
-    return NatsSource(server, fields_of(options), keeps_all)
-
-
-def _settings(server: Server, options: Mapping[str, object]) -> dict[str, Any]:
-    """Return what the client needs to know: credentials and TLS.
-
-    The names in the environment are those of the command `nats`.
-    """
-
-    def named(option: str, variable: str) -> str | None:
-        value = options.get(option) or environ.get(variable)
-        return None if value is None else str(value)
-
-    address, found = server.address, dict[str, Any]()
-    user = address.user or environ.get("NATS_USER")
-    password = address.password if address.user else environ.get("NATS_PASSWORD")
-    if user is not None:
-        found |= {"token": user} if password is None else {"user": user, "password": password}
-    if creds := named("creds", "NATS_CREDS"):
-        found["user_credentials"] = creds
-    if nkey := named("nkey", "NATS_NKEY"):
-        found["nkeys_seed"] = nkey
-    for path in (creds, nkey):
-        _readable(server, path)
-    context = _tls(server, options, [named(f"tls_{n}", f"NATS_{n.upper()}") for n in _TLS_FILES])
-    return found if context is None else found | {"tls": context}
-
-
-_TLS_FILES = ("ca", "cert", "key")
-
-
-def _tls(
-    server: Server, options: Mapping[str, object], files: list[str | None]
-) -> ssl.SSLContext | None:
-    ca, cert, key = files
-    is_asked = str(options.get("tls", "")).lower() in {"true", "1", "yes"}
-    if not (is_asked or any(files) or server.address.scheme == "tls"):
-        return None
-    for path in files:
-        _readable(server, path)
-    try:
-        context = ssl.create_default_context(cafile=ca)
-        if cert is not None:
-            context.load_cert_chain(cert, key)
-    except (ssl.SSLError, OSError) as error:
-        raise server.error(f"TLS cannot be set up ({error})", "Check the files.") from error
-    return context
-
-
-def _readable(server: Server, path: str | None) -> None:
-    if path is None:
-        return
-    try:
-        with open(path, "rb"):  # noqa: PTH123, a path that only the client opens
-            pass
-    except OSError as error:
-        raise server.error(
-            f"{path!r} cannot be opened ({error.strerror})", "Check the path of that file."
-        ) from error
+    return NatsSource(server, fields_of(options), application, keeps_all=keeps_all)

@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nats import errors as client_errors
 from nats.aio.client import Client
 
-from workbench.errors import StoreNotFoundError, StoreUnreadableError
+from workbench.errors import (
+    AccessDeniedError,
+    ServerUnreachableError,
+    StoreNotFoundError,
+    StoreUnreadableError,
+)
 from workbench.sources.addresses import TIMEOUT_S, Address
 
 if TYPE_CHECKING:
@@ -44,10 +49,15 @@ class Server:
     api: str = "$JS.API"
     """What stands before each request to JetStream: a domain has its own."""
 
-    def error(self, found: str, todo: str) -> StoreUnreadableError:
+    def error(
+        self,
+        found: str,
+        todo: str,
+        kind: type[StoreUnreadableError] = StoreUnreadableError,
+    ) -> StoreUnreadableError:
         """Return the error for a server that cannot be read, without a secret in it."""
         shown = self.address.without_secrets(found)
-        return StoreUnreadableError(f"Cannot read {self.address.shown!r}: {shown}. {todo}")
+        return kind(f"Cannot read {self.address.shown!r}: {shown}. {todo}")
 
 
 class Lost(Exception):  # noqa: N818, no error of the user's
@@ -136,12 +146,14 @@ def refused(server: Server, error: BaseException) -> StoreUnreadableError:
         return server.error(
             f"the server refuses the login ({said})",
             "Check the name and password, the token, or the credentials file.",
+            AccessDeniedError,
         )
     if isinstance(error, (ConnectionRefusedError, client_errors.NoServersError)):
         said = "nobody answers there"
     elif isinstance(error, (TimeoutError, asyncio.TimeoutError)):
         said = f"no answer within {server.timeout_s:g} s"
-    return server.error(said, "Check that the server runs, and its host and port.")
+    todo = "Check that the server runs, and its host and port."
+    return server.error(said, todo, ServerUnreachableError)
 
 
 @dataclass
@@ -244,11 +256,13 @@ async def ask(
         raise server.error(
             "JetStream is not enabled, or not for this account",
             "Start the server with -js, or use an account that has it.",
+            ServerUnreachableError,  # as it is for a moment when a server has just started
         ) from error
     except TimeoutError as error:
         raise server.error(
             f"no answer within {server.timeout_s:g} s",
             "Check the server and the permissions of the account, or give a longer timeout=.",
+            ServerUnreachableError,
         ) from error
     except client_errors.Error as error:
         raise Lost(str(error)) from error

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workbench.errors import StoreUnreadableError
+from workbench.errors import ServerUnreachableError, StoreUnreadableError
 from workbench.sources.nats_link import (
     CLIENT_NAME,
     ApiError,
@@ -153,17 +153,13 @@ async def delete_consumer(server: Server, client: StreamClient, name: str) -> No
 
 
 class Reader:
-    """Reads the messages that were asked for, a batch at a time, up to what there is now.
+    """Reads the messages that were asked for, a batch at a time, up to what there is now."""
 
-    With `is_live` it never ends, and waits for what comes.
-    """
-
-    def __init__(self, server: Server, asked: Asked, *, is_live: bool = False) -> None:
+    def __init__(self, server: Server, asked: Asked) -> None:
         self._server = server
         self._asked = asked
         self._last = max(asked.after, 0)
         self._upto = asked.upto
-        self._is_live = is_live
         self._created: str | None = None
         self._client: StreamClient | None = None
         self._consumer = ""
@@ -178,7 +174,7 @@ class Reader:
         self._is_done = False
 
     async def batch(self) -> Messages | None:
-        """Return the next messages, None at the end; a live reader may return none for now.
+        """Return the next messages, None at the end.
 
         Raises
         ------
@@ -201,11 +197,11 @@ class Reader:
                 await self._drop()
                 if error is self._failed or not was_open:
                     raise
-                if not self._is_live and clock() - begun > self._server.timeout_s:
+                if clock() - begun > self._server.timeout_s:
                     raise self._gone(error) from error
                 await asyncio.sleep(_RETRY_S)
                 continue
-            if found.replies or self._is_live:
+            if found.replies:
                 return found
         return None
 
@@ -214,6 +210,7 @@ class Reader:
             f"the connection was lost after position {self._last:,}, and did not come back within "
             f"{self._server.timeout_s:g} s ({error})",
             f"What was read can be used; go on with between(after={self._last}).",
+            ServerUnreachableError,
         )
 
     async def _begin(self) -> None:
@@ -228,12 +225,11 @@ class Reader:
             )
             raise self._failed
         self._created = info["created"]
-        if not self._is_live:
-            last = info["state"]["last_seq"]
-            self._upto = last if self._upto is None else min(self._upto, last)
-            if self._last >= self._upto or not info["state"]["messages"]:
-                self._is_done = True
-                return
+        last = info["state"]["last_seq"]
+        self._upto = last if self._upto is None else min(self._upto, last)
+        if self._last >= self._upto or not info["state"]["messages"]:
+            self._is_done = True
+            return
         # A new subject for each consumer: what an old one still sends is not heard.
         self._inbox = client.new_inbox()
         self._found, self._requested, self._number = Messages(), 0, 0
@@ -241,7 +237,7 @@ class Reader:
         client.sink, client.sink_id = self._sink, subscription._id
         made = await make_consumer(server, client, replace(self._asked, after=self._last))
         self._consumer = made["name"]
-        self._is_done = not self._is_live and made["num_pending"] == 0
+        self._is_done = made["num_pending"] == 0
 
     def _sink(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         found = self._found
@@ -250,7 +246,7 @@ class Reader:
             found.replies.append(reply)
             found.payloads.append(data)
             found.headers.append(headers)
-            if len(found.replies) >= self._requested or self._is_live:
+            if len(found.replies) >= self._requested:
                 self._wake.set()
         elif headers is not None and not headers.startswith(_NOTHING_NEW, _STATUS):
             self._status = headers[_STATUS:]
@@ -269,14 +265,12 @@ class Reader:
                 async with asyncio.timeout(self._server.timeout_s):
                     await self._wake.wait()
             except TimeoutError as error:
-                if self._is_live or len(self._found.replies) > before:
+                if len(self._found.replies) > before:
                     break
                 self._failed = self._silent()
                 if not self._found.replies:
                     raise self._failed from error
                 break  # what has come is handed out first
-        if self._is_live and self._found.replies:
-            await asyncio.sleep(_GATHER_S)  # what comes together is one frame
         self._wake.clear()
         return self._taken()
 
@@ -284,18 +278,15 @@ class Reader:
         return self._server.error(
             f"no answer within {self._server.timeout_s:g} s after position {self._last:,}",
             f"What was read can be used; go on with between(after={self._last}).",
+            ServerUnreachableError,
         )
 
     async def _request(self) -> None:
         client = self._client
         if client is None or client.is_closed:
             raise Lost("closed")
-        body: dict[str, Any] = {"batch": self._asked.at_once}
-        if self._is_live:
-            wait = max(1, round(self._server.timeout_s * _NS / 2))
-            body |= {"expires": wait, "idle_heartbeat": wait // 4}
-        else:
-            body |= {"no_wait": True, "max_bytes": max(self._largest, 2 * client.max_payload)}
+        largest = max(self._largest, 2 * client.max_payload)
+        body = {"batch": self._asked.at_once, "no_wait": True, "max_bytes": largest}
         self._status, self._requested = None, self._asked.at_once
         what = f"{self._server.api}.CONSUMER.MSG.NEXT.{self._server.address.path}.{self._consumer}"
         await client.publish(what, json.dumps(body).encode(), reply=self._inbox)
@@ -313,7 +304,7 @@ class Reader:
                 raise Lost(msg)
             self._last, self._number = last.position, last.number
             at_end = last.pending == 0 or (self._upto is not None and self._last >= self._upto)
-            self._is_done = self._is_done or (at_end and not self._is_live)
+            self._is_done = self._is_done or at_end
         if status is not None:
             self._requested = 0
             self._told(status, count)
@@ -322,7 +313,7 @@ class Reader:
     def _told(self, status: bytes, count: int) -> None:
         """Do what the server's word makes necessary."""
         if status.startswith(_NO_MESSAGES):
-            self._is_done = not self._is_live
+            self._is_done = True
         elif _TOO_LARGE in status.lower():
             self._largest *= 1 if count else 2
         elif not status.startswith(_TIME_IS_UP):
@@ -345,6 +336,3 @@ class Reader:
         """End the reading: delete the consumer and close the connection."""
         self._is_done = True
         await self._drop()
-
-
-_GATHER_S = 0.005

@@ -81,6 +81,8 @@ class Engine:
     """The recipe of a trial that was loaded."""
     stale: str | None = None
     """Why a loaded trial cannot go on."""
+    stop: threading.Event | None = None
+    """Ends the first run, once it is set."""
 
     # Making trials
 
@@ -137,7 +139,7 @@ class Engine:
                 profile=running.profile(),
                 handlers=dict(running.handlers),
                 recorded=LoggedTables(self._named(), running.logs()),
-                engine=replace(self, live=Live(running), told=None),
+                engine=replace(self, live=Live(running), told=None, stop=None),
             )
 
         def so_far(position: int) -> Progress:
@@ -159,7 +161,8 @@ class Engine:
                         done += _rest_of_position(running, batch, done)
                     last = int(batch["position"][done - 1]) if done else last
                     report(so_far(last or low))
-                    if interrupt.asked:
+                    if interrupt.asked or (self.stop is not None and self.stop.is_set()):
+                        interrupt.asked = True
                         break
                     if self.folder is not None and clock.monotonic() - saved > CHECKPOINT_S:
                         self.folder.keep(made(is_complete=False), running)
@@ -223,6 +226,10 @@ class Engine:
         if head == trial.last_position and trial.is_complete:
             return trial
         return self._go_on(trial, head, progress)
+
+    def followed(self) -> History:
+        """Return the history that a trial goes on over."""
+        return self._at_hand()[0]
 
     def _upto(self, trial: Trial) -> int:
         if trial.history is None or trial.history.selection.upto is None:

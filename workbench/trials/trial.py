@@ -15,14 +15,17 @@ from workbench.errors import RangeError
 from workbench.moments import moment_of
 from workbench.tables import COVERAGE
 from workbench.trials import questions
+from workbench.trials.following import follow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from datetime import date, datetime
     from pathlib import Path
+    from threading import Event
 
     import polars as pl
 
+    from workbench.following import OnTrouble
     from workbench.history import History
     from workbench.reading import Progress
     from workbench.trials.engine import Engine
@@ -245,6 +248,27 @@ class Trial:
             If the history or the projection is not at hand, or is another by now.
         """
         return self.engine.advance(self, progress)
+
+    def follow(
+        self, *, stop: Event | None = None, on_trouble: OnTrouble | None = None
+    ) -> Generator[Trial, None, None]:
+        """Yield the trial advanced, each time that new events have come.
+
+        It ends as `History.follow` does, or after a Ctrl-C with the trial as it is then.
+
+        Parameters
+        ----------
+        stop, on_trouble
+            As in `History.follow`.
+
+        Raises
+        ------
+        TrialError
+            If the history or the projection is not at hand, or is another by now.
+        HandlerError
+            If a handler raised, and the trial stops at errors.
+        """
+        return follow(self, stop, on_trouble)
 
     def save(self, folder: str | Path) -> Path:
         """Write the trial to a folder, from which `load_trial` reads it; return the folder.

@@ -1,0 +1,156 @@
+"""The Replay page in a real browser: what a person does, and what then is to be seen."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import hostile_views
+import pytest
+from browser import ARGUMENTS, Watched, chromium, serving, why_no_browser
+from stores import BEGIN, Row, state_of, write_native
+
+from workbench import open_history, replay
+from workbench.dashboards import trials
+from workbench.dashboards.address import Place, Scene, query_of
+from workbench.samples import shop_path
+from workbench.samples.overcharges import Overcharges
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+REASON = why_no_browser()
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
+PATIENCE_MS = 20_000
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return replay(open_history(shop_path()), Overcharges, on_error="collect", progress=False)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    evil = [
+        Row(n, f"{hostile_views.EVIL}{n}", 1, "m:T", state_of(BEGIN, a="<b>x</b>"))
+        for n in (1, 2, 3)
+    ]
+    path = write_native(tmp_path_factory.mktemp("pages") / "evil.db", evil)
+    stores = {"shop.db": shop_path(), "evil.db": path}
+    with serving(stores, "workbench.samples.overcharges", "hostile_views") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def watched(browser: Browser, address: str) -> Iterator[Watched]:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE_MS)
+    found = Watched(page, address)
+    page.expose_function("evil", lambda: found.errors.append("evil ran"))
+    yield found
+    page.close()
+    assert found.errors == []
+    assert found.foreign == []
+
+
+def see_step(page: Page, step: str) -> None:
+    page.locator(".wb-status p").filter(has_text=re.compile(f"^Step {step} of")).wait_for()
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def see_cells(page: Page, name: str, values: list[str]) -> None:
+    from playwright.sync_api import expect
+
+    found = page.locator(f'.wb-halves .tabulator-cell[tabulator-field="{name}"]')
+    expect(found).to_have_text(values, timeout=PATIENCE_MS)
+
+
+def scene(**values: object) -> str:
+    return query_of(Place(page="replay", scene=Scene("Overcharges", **values)))
+
+
+def test_person_replays_steps_and_asks_why(watched, browser, shop):
+    """Run, step back, click a cell: the events that wrote it; the address leads to the same."""
+    page = watched.open()
+    press(page, "Replay")
+    press(page, "Run")
+    see_step(page, "4,954")
+    press(page, "← Step")
+    see_step(page, "4,953")
+    position = int(trials.steps(shop, "payments")[-2])
+    row = trials.moment(shop, "payments", position).rows.row(3, named=True)
+    page.locator(".tabulator-cell").filter(has_text=row["order"]).click()
+    page.get_by_text("wrote it").wait_for()
+    expected = [str(p) for p in shop.explain(row["payment"], "order")["position"]]
+    page.wait_for_function("location.search.includes('column=order')")
+    see_cells(page, "position", expected)
+    again = browser.new_page()
+    again.goto(page.url)
+    see_step(again, "4,953")
+    again.get_by_text("wrote it").wait_for()
+    see_cells(again, "position", expected)
+    again.close()
+
+
+def test_steps_by_keyboard_and_back(watched):
+    """The arrow keys move the slider, and Back takes the step back."""
+    page = watched.open(scene(at=21_755))
+    see_step(page, "1,999")
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    see_step(page, "2,000")
+    page.go_back()
+    see_step(page, "1,999")
+
+
+def test_plays_and_pauses(watched):
+    """Play goes on by itself; Pause stays, and the address is where it stopped."""
+    page = watched.open(scene(at=21_755))
+    see_step(page, "1,999")
+    press(page, "Play")
+    see_step(page, "2,001")
+    press(page, "Pause")
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    page.wait_for_function("!location.search.includes('at=21755')")
+
+
+def test_columns_and_values_are_text(watched):
+    """What comes from a store, and what a table is called, is shown as text."""
+    page = watched.open("?history=evil.db&page=replay&projection=Hostile")
+    see_step(page, "3")
+    page.locator('.wb-halves [tabulator-field="c0"].tabulator-cell').first.click()
+    titles = page.locator(".wb-halves .tabulator-col-title").all_inner_texts()
+    assert hostile_views.EVIL in titles
+    page.get_by_text("wrote it").wait_for()
+
+
+def test_projection_that_is_not_there_is_said(watched):
+    """A link to a projection that is not offered says so, and the page stays usable."""
+    page = watched.open("?page=replay&projection=%3Cb%3ENo")
+    page.get_by_text("There is no projection").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_fits_a_narrow_window(watched, scheme):
+    """At 400 pixels nothing scrolls sideways."""
+    page = watched.page
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    watched.open(scene(at=21_755, key='["payment-12035"]', column="charges"))
+    page.get_by_text("wrote it").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
