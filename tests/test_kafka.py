@@ -7,6 +7,7 @@ isolation of transactions are not tested here: Tansu has none of them.
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -398,14 +399,13 @@ def test_new_records_of_all_partitions_are_followed(broker: KafkaBroker) -> None
     topic, _ = broker.write(simple_rows(20), 3, lambda row: row.position % 2)
     new = [*plain_messages(7, 1), *plain_messages(5, 2), *plain_messages(3, 0)]
     groups, before = broker.groups(), started_threads()
-    started = threading.Timer(0.2, lambda: broker.publish(topic, new))
-    started.start()
+    acting = threading.Thread(target=broker.publish, args=(topic, new))
     found: list[tuple[int, int]] = []
-    for frame in open_history(broker.url(topic)).follow():
-        found += frame.select("partition", "position").rows()
-        if len(found) >= len(new):
-            break
-    started.join()
+    with closing(open_history(broker.url(topic)).follow()) as frames:
+        acting.start()
+        while len(found) < len(new):
+            found += next(frames).select("partition", "position").rows()
+    acting.join()
     expected = [(p, (n + 1) * 100_000 + p) for p, low, high in _NEW for n in range(low, high)]
     assert sorted(found) == expected
     assert (broker.groups(), started_threads()) == (groups, before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -507,14 +508,12 @@ def followed(
 ) -> tuple[list[int], set[threading.Thread]]:
     """Follow a stream until `count` events have come, and return their positions."""
     found: list[int] = []
-    stop = threading.Event()
-    started = threading.Timer(0.2, act)
-    started.start()
-    for frame in open_history(url).follow(stop=stop, on_trouble=lambda _: None, **given):
-        found += frame["position"].to_list()
-        if len(found) >= count:
-            break
-    started.join()
+    acting = threading.Thread(target=act)
+    with closing(open_history(url).follow(on_trouble=lambda _: None, **given)) as frames:
+        acting.start()
+        while len(found) < count:
+            found += next(frames)["position"].to_list()
+    acting.join()
     return found, started_threads()
 
 
@@ -534,7 +533,7 @@ def test_a_restart_while_following(own_server: NatsServer, name: str) -> None:
     def act() -> None:
         for _ in range(3):
             own_server.publish(plain_rows(name, 10))
-            own_server.process.restart()
+            own_server.restart()
         own_server.publish(plain_rows(name, 10))
 
     found, _ = followed(url, 40, act, after=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,17 @@ class NatsServer:
             return json.loads(reply.data)
 
         return self.run(asked())
+
+    def restart(self) -> None:
+        """Kill the server, start it again, and wait until JetStream has read what it stored."""
+        self.process.restart()
+        while True:
+            try:
+                self.ask("INFO")
+            except nats.errors.Error:
+                time.sleep(0.01)
+            else:
+                return
 
     def consumers(self, stream: str) -> int:
         """Return how many consumers a stream has."""

@@ -1,13 +1,12 @@
-"""A server's process: started on a free port, stopped for sure, also when the tests are killed."""
+"""A server's process: started on a free port, stopped at the end whatever happens."""
 
 from __future__ import annotations
 
-import ctypes
+import atexit
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 START_S = 30
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 def free_port() -> int:
@@ -25,11 +23,6 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-
-
 class ServerProcess:
     """A process that listens on a port; it can be stopped, paused, and started again there."""
 
@@ -37,6 +30,7 @@ class ServerProcess:
         self.port = port
         self._command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
+        atexit.register(self.stop)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -44,7 +38,6 @@ class ServerProcess:
             self._command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,
         )
         until = time.monotonic() + START_S
         while time.monotonic() < until and self._process.poll() is None:

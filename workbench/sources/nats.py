@@ -156,7 +156,7 @@ class NatsSource:
 
     async def _announced(self, client: StreamClient) -> str:
         inbox = client.new_inbox()
-        client.sink_id = (await client.subscribe(inbox))._id
+        client.sink_id = (await client.unless_lost(client.subscribe(inbox)))._id
         asked = Asked(0, headers_only=True)
         settings = {"deliver_policy": "new", "deliver_subject": inbox}
         return str((await make_consumer(self.server, client, asked, **settings))["name"])

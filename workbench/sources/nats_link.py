@@ -71,6 +71,31 @@ class StreamClient(Client):
     sink_id: int = -1
     wants_tls: bool = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost = asyncio.Event()
+
+    async def unless_lost(self, task: Coroutine[Any, Any, T]) -> T:
+        """Return what a coroutine comes to, unless the connection is lost before.
+
+        The client itself lets a request wait for its timeout when nobody can answer any more.
+
+        Raises
+        ------
+        Lost
+            If the connection is lost.
+        """
+        asked, lost = asyncio.ensure_future(task), asyncio.ensure_future(self.lost.wait())
+        try:
+            await asyncio.wait({asked, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not asked.done():
+                msg = "the server has closed it"
+                raise Lost(msg)
+            return asked.result()
+        finally:
+            asked.cancel()
+            lost.cancel()
+
     async def _process_info(
         self,
         info: dict[str, Any],
@@ -107,6 +132,7 @@ async def connect(server: Server, on_lost: Callable[[], None] | None = None) -> 
         seen.append(error)
 
     async def lost() -> None:
+        client.lost.set()
         if on_lost is not None:
             on_lost()
 
@@ -213,6 +239,11 @@ def connected(server: Server) -> Iterator[tuple[Loop, StreamClient]]:
         client = loop.run(connect(server))
         try:
             yield loop, client
+        except (Lost, client_errors.Error) as error:
+            todo = "Check that the server runs."
+            raise server.error(
+                f"the connection was lost ({error})", todo, ServerUnreachableError
+            ) from error
         finally:
             loop.run(close(client))
 
@@ -250,7 +281,8 @@ async def ask(
     """
     data = json.dumps(body).encode() if body else b""
     try:
-        reply = await client.request(f"{server.api}.{what}", data, timeout=server.timeout_s)
+        request = client.request(f"{server.api}.{what}", data, timeout=server.timeout_s)
+        reply = await client.unless_lost(request)
         answer: dict[str, Any] = json.loads(reply.data)
     except client_errors.NoRespondersError as error:
         raise server.error(

@@ -233,7 +233,7 @@ class Reader:
         # A new subject for each consumer: what an old one still sends is not heard.
         self._inbox = client.new_inbox()
         self._found, self._requested, self._number = Messages(), 0, 0
-        subscription = await client.subscribe(self._inbox)
+        subscription = await client.unless_lost(client.subscribe(self._inbox))
         client.sink, client.sink_id = self._sink, subscription._id
         made = await make_consumer(server, client, replace(self._asked, after=self._last))
         self._consumer = made["name"]
@@ -289,7 +289,8 @@ class Reader:
         body = {"batch": self._asked.at_once, "no_wait": True, "max_bytes": largest}
         self._status, self._requested = None, self._asked.at_once
         what = f"{self._server.api}.CONSUMER.MSG.NEXT.{self._server.address.path}.{self._consumer}"
-        await client.publish(what, json.dumps(body).encode(), reply=self._inbox)
+        request = client.publish(what, json.dumps(body).encode(), reply=self._inbox)
+        await client.unless_lost(request)
 
     def _taken(self) -> Messages:
         """Return what has come, and look at whether it is whole and what follows."""
