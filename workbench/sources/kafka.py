@@ -283,6 +283,10 @@ def _frame(messages: list[Message], framing: Framing, numbering: Numbering) -> p
     count, needed = len(messages), framing.needed
     offsets = pl.Series(list(map(_OFFSET, messages)), dtype=pl.Int64)
     partitions = pl.Series(list(map(_PARTITION, messages)), dtype=pl.Int32)
+    if numbering.is_divided:
+        order = numbering.positions(offsets, partitions).arg_sort()
+        offsets, partitions = offsets.gather(order), partitions.gather(order)
+        messages = [messages[index] for index in order]
     keys = list(map(_KEY, messages)) if "stream" in needed else [None] * count
     times = [t if kind else None for kind, t in map(_TIME, messages)] if "time" in needed else []
     values = list(map(_VALUE, messages)) if framing.reads_payloads else [None] * count

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2_000
 ROWS_A_PART = 20_000
-MOST_AHEAD = 20_000
+MOST_AHEAD = 200_000
 """How many records of a partition wait for others before it is paused."""
 MOST_AHEAD_BYTES = 64 * 2**20
 _WAIT_S = 0.05
@@ -69,7 +69,7 @@ class Lane:
         count = len(self.offsets) if before is None else bisect_left(self.offsets, before)
         found, self.waiting = self.waiting[:count], self.waiting[count:]
         self.offsets = self.offsets[count:]
-        self.size = sum(map(len, self.waiting))
+        self.size = sum(map(len, self.waiting)) if self.waiting else 0
         return found
 
 
@@ -99,7 +99,9 @@ class Reader:
         return {partition: lane.next for partition, lane in self._lanes.items()}
 
     def batches(self) -> Generator[list[Message], None, None]:
-        """Yield the messages, in order of (offset, partition).
+        """Yield the messages: each batch comes before the next by (offset, partition).
+
+        Within a batch those of a partition are in order, one partition after the other.
 
         Raises
         ------
@@ -192,7 +194,6 @@ class Reader:
                 if first is not None:
                     before = first[0] + (lane.partition < first[1])
                 found += lane.given(before)
-            found.sort(key=_place)
         if found:
             yield found
 
@@ -213,7 +214,3 @@ class Reader:
 
 
 _OUT_OF_RANGE = {KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET}
-
-
-def _place(message: Message) -> tuple[int, int]:
-    return _OFFSET(message), _PARTITION(message)

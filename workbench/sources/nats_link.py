@@ -92,6 +92,8 @@ class StreamClient(Client):
                 msg = "the server has closed it"
                 raise Lost(msg)
             return asked.result()
+        except client_errors.ConnectionClosedError as error:
+            raise Lost(str(error)) from error
         finally:
             asked.cancel()
             lost.cancel()
