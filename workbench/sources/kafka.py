@@ -222,6 +222,11 @@ class KafkaSource:
         """A position before the first record of `moment` or later: a lower bound.
 
         A broker's answer is the first record at all that is as late, also where times step back.
+
+        Raises
+        ------
+        StoreUnreadableError
+            If the cluster does not answer, or refuses.
         """
         at = int(moment.timestamp() * 1000)
         topic = self.cluster.topic
@@ -310,11 +315,14 @@ def _streams(keys: list[bytes | None]) -> pl.Series:
     return pl.Series([None if key is None else shown_bytes(key) for key in keys], dtype=pl.String)
 
 
-def _stated(messages: list[Message], fields: Fields) -> list[Stated]:
-    """Return what the headers say; those of many messages are the same."""
+def _stated(messages: list[Message], fields: Fields) -> list[Stated] | None:
+    """Return what the headers say, None if there are none; those of many messages are the same."""
+    told = list(map(_HEADERS, messages))
+    if not any(told):
+        return None
     known: dict[tuple[tuple[str, bytes | None], ...], Stated] = {}
     found = []
-    for headers in map(_HEADERS, messages):
+    for headers in told:
         if not headers:
             found.append(NOTHING)
             continue
