@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from workbench.sources.base import Part
+    from workbench.sources.kafka_reading import Run
     from workbench.sources.messages import Stated
 
 PORT = 9092
@@ -58,9 +59,7 @@ STRIDE = 100_000
 LARGEST = 2**63 - 1
 OPTIONS = (*FIELD_OPTIONS, "timeout", "partition", "config")
 _WIDER = 100
-_OFFSET, _PARTITION, _KEY, _VALUE, _TIME, _HEADERS = map(
-    methodcaller, ("offset", "partition", "key", "value", "timestamp", "headers")
-)
+_KEY, _VALUE, _TIME, _HEADERS = map(methodcaller, ("key", "value", "timestamp", "headers"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ class KafkaSource:
         while first > 0:
             first = max(0, end - _WIDER * max(end - first, 1))
             with closing(Reader(self.cluster, {partition: (first, None)}).batches()) as batches:
-                offsets = [_OFFSET(batch[-1]) for batch in batches]
+                offsets = [run.offsets[-1] for batch in batches for run in batch]
             if offsets:
                 return self.numbering.position(max(offsets), partition)
         return None
@@ -215,7 +214,7 @@ class KafkaSource:
         here = self._ranges(Selection(after=position - 1, upto=position))
         ranges = {n: r for n, r in here.items() if r[1] is not None and r[0] <= r[1]}
         with closing(Reader(self.cluster, ranges).batches()) as batches:
-            found = [message for batch in batches for message in batch]
+            found = [message for batch in batches for run in batch for message in run.messages]
         return (found[0].value() or b"") if found else None
 
     def position_before(self, moment: datetime) -> int | None:
@@ -283,26 +282,28 @@ def _limited(parts: Iterator[Part], limit: int) -> Generator[Part, None, None]:
             return
 
 
-def _frame(messages: list[Message], framing: Framing, numbering: Numbering) -> pl.DataFrame:
-    """Return the raw rows of some messages."""
+def _frame(runs: list[Run], framing: Framing, numbering: Numbering) -> pl.DataFrame:
+    """Return the raw rows of some messages, in order of position."""
+    messages = [message for run in runs for message in run.messages]
     count, needed = len(messages), framing.needed
-    offsets = pl.Series(list(map(_OFFSET, messages)), dtype=pl.Int64)
-    partitions = pl.Series(list(map(_PARTITION, messages)), dtype=pl.Int32)
-    if numbering.is_divided:
-        order = numbering.positions(offsets, partitions).arg_sort()
-        offsets, partitions = offsets.gather(order), partitions.gather(order)
-        messages = [messages[index] for index in order]
+    offsets = pl.Series([o for run in runs for o in run.offsets], dtype=pl.Int64)
+    numbers = [pl.repeat(r.partition, len(r.offsets), dtype=pl.Int32, eager=True) for r in runs]
+    partitions = pl.concat(numbers)
+    positions = numbering.positions(offsets, partitions)
+    order = positions.arg_sort()
     keys = list(map(_KEY, messages)) if "stream" in needed else [None] * count
     times = [t if kind else None for kind, t in map(_TIME, messages)] if "time" in needed else []
     values = list(map(_VALUE, messages)) if framing.reads_payloads else [None] * count
+    stated = _stated(messages, framing.fields) if framing.reads_headers else None
+    moments = pl.Series(times or [None] * count, dtype=pl.Datetime("ms", "UTC"))
     return framing.frame(
         Batch(
-            position=numbering.positions(offsets, partitions),
-            partition=partitions,
-            stream=_streams(keys),
-            time=pl.Series(times, dtype=pl.Datetime("ms", "UTC")).cast(tables.TIME),
-            stated=_stated(messages, framing.fields) if framing.reads_headers else None,
-            state=pl.Series(values, dtype=pl.Binary),
+            position=positions.gather(order),
+            partition=partitions.gather(order),
+            stream=_streams(keys).gather(order),
+            time=moments.cast(tables.TIME).gather(order),
+            stated=None if stated is None else [stated[index] for index in order],
+            state=pl.Series(values, dtype=pl.Binary).gather(order),
         )
     )
 

@@ -37,8 +37,7 @@ READ_ONLY = {
     # The client pauses a fetch for this long when it has read ahead enough: 1 s by default,
     # which is most of the time of a reading.
     "fetch.queue.backoff.ms": 5,
-    "queued.max.messages.kbytes": 32_768,
-    "fetch.message.max.bytes": 8 * 2**20,
+    "queued.max.messages.kbytes": 65_536,
     "log.connection.close": False,
 }
 PREFIXES = ("security.", "sasl.", "ssl.", "client.", "socket.", "broker.address.")

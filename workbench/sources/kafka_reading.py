@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import methodcaller
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from confluent_kafka import KafkaError, TopicPartition
 
@@ -30,6 +30,14 @@ MOST_AHEAD = 200_000
 MOST_AHEAD_BYTES = 64 * 2**20
 _WAIT_S = 0.01
 _OFFSET, _PARTITION, _ERROR = map(methodcaller, ("offset", "partition", "error"))
+
+
+class Run(NamedTuple):
+    """Messages of one partition, in order."""
+
+    partition: int
+    offsets: list[int]
+    messages: list[Message]
 
 
 @dataclass(slots=True)
@@ -64,11 +72,11 @@ class Lane:
             self.next = offsets[-1] + 1
         self.is_done = self.is_done or (self.upto is not None and self.next > self.upto)
 
-    def given(self, before: int | None) -> list[Message]:
+    def given(self, before: int | None) -> Run:
         """Return the messages at offsets less than `before`, all if None."""
         count = len(self.offsets) if before is None else bisect_left(self.offsets, before)
-        found, self.waiting = self.waiting[:count], self.waiting[count:]
-        self.offsets = self.offsets[count:]
+        found = Run(self.partition, self.offsets[:count], self.waiting[:count])
+        del self.offsets[:count], self.waiting[:count]
         self.size = len(self.waiting) * len(self.waiting[-1]) if self.waiting else 0
         return found
 
@@ -98,10 +106,8 @@ class Reader:
         """The offset after the last one of each partition, once all is read."""
         return {partition: lane.next for partition, lane in self._lanes.items()}
 
-    def batches(self) -> Generator[list[Message], None, None]:
+    def batches(self) -> Generator[list[Run], None, None]:
         """Yield the messages: each batch comes before the next by (offset, partition).
-
-        Within a batch those of a partition are in order, one partition after the other.
 
         Raises
         ------
@@ -179,21 +185,16 @@ class Reader:
         lanes = ", ".join(f"{lane.partition}: {lane.next}" for lane in self._lanes.values())
         return f"partition and offset {lanes}"
 
-    def _in_order(self) -> Generator[list[Message], None, None]:
+    def _in_order(self) -> Generator[list[Run], None, None]:
         """Yield what no other record can come before."""
         lanes = self._lanes.values()
-        if len(lanes) == 1:
-            (lane,) = lanes
-            found = lane.given(None)
+        behind = [(lane.next, lane.partition) for lane in lanes if not lane.is_done]
+        if len(lanes) == 1 or not behind:
+            found = [lane.given(None) for lane in lanes]
         else:
-            behind = [(lane.next, lane.partition) for lane in lanes if not lane.is_done]
-            first = min(behind) if behind else None
-            found = []
-            for lane in lanes:
-                before = None
-                if first is not None:
-                    before = first[0] + (lane.partition < first[1])
-                found += lane.given(before)
+            first, partition = min(behind)
+            found = [lane.given(first + (lane.partition < partition)) for lane in lanes]
+        found = [run for run in found if run.offsets]
         if found:
             yield found
 

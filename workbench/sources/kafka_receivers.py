@@ -92,5 +92,5 @@ def _waited(cluster: Cluster, partition: int, offset: int, now: datetime) -> flo
         first = next(batches, None)
     if first is None:
         return None
-    kind, time_ms = first[0].timestamp()
+    kind, time_ms = first[0].messages[0].timestamp()
     return max(0.0, now.timestamp() - time_ms / 1000) if kind else None
