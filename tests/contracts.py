@@ -52,8 +52,14 @@ def expected(rows: list[Row], chosen: Selection) -> list[int]:
         and (chosen.upto is None or row.position <= chosen.upto)
         and (chosen.types is None or row.type in chosen.types)
         and (chosen.streams is None or row.stream in chosen.streams)
-        and (chosen.after_version is None or _version(row, -(2**63)) > chosen.after_version)
-        and (chosen.upto_version is None or _version(row, 2**63) <= chosen.upto_version)
+        and (
+            chosen.after_version is None
+            or (row.version is not None and row.version > chosen.after_version)
+        )
+        and (
+            chosen.upto_version is None
+            or (row.version is not None and row.version <= chosen.upto_version)
+        )
     ]
     return found if chosen.limit is None else found[: chosen.limit]
 

@@ -15,6 +15,8 @@ import polars as pl
 from hypothesis import strategies as st
 from stores import PLACED, SHIPPED, Row, state_of
 
+from workbench.sources import Selection
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -197,6 +199,20 @@ def histories(
         version = heads[stream] = heads.get(stream, 0) + draw(st.sampled_from([1, 1, 1, 2]))
         rows.append(Row(position, stream, version, type_, found))
     return rows
+
+
+def selections() -> st.SearchStrategy[Selection]:
+    """Return a strategy for selections of what `histories` makes."""
+    numbers = st.none() | st.integers(-2, 60)
+    return st.builds(
+        Selection,
+        after=numbers,
+        upto=numbers,
+        types=st.none() | st.frozensets(st.sampled_from([*TYPES, "unknown"]), max_size=4),
+        streams=st.none() | st.frozensets(st.sampled_from([*STREAMS, "unknown"]), max_size=3),
+        after_version=st.none() | st.integers(-1, 6),
+        upto_version=st.none() | st.integers(-1, 6),
+    )
 
 
 # Predicates on the event table

@@ -12,11 +12,10 @@ from contracts import EmptySourceContract, Made, SourceContract, expected, posit
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.popo import POPOApplicationRecorder
 from hypothesis import given
-from hypothesis import strategies as st
 from known import FIXTURES, Fixture, fixture_id
 from ledger import ENCODINGS, Ledger, known_by, make_app
 from stores import PLACED, Row, cut_parts, plain, simple_rows, write_native, written
-from strategies import STREAMS, TYPES, histories, plain_states
+from strategies import histories, plain_states, selections
 
 from workbench import open_history
 from workbench.errors import (
@@ -171,20 +170,6 @@ def write_django(path: Path, *applications: str) -> Path:
             [(n, name, f"{n:032x}") for n, name in enumerate(applications, 1)],
         )
     return path
-
-
-def selections() -> st.SearchStrategy[Selection]:
-    """Return a strategy for selections of what `histories` makes."""
-    numbers = st.none() | st.integers(-2, 60)
-    return st.builds(
-        Selection,
-        after=numbers,
-        upto=numbers,
-        types=st.none() | st.frozensets(st.sampled_from([*TYPES, "unknown"]), max_size=4),
-        streams=st.none() | st.frozensets(st.sampled_from([*STREAMS, "unknown"]), max_size=3),
-        after_version=st.none() | st.integers(-1, 6),
-        upto_version=st.none() | st.integers(-1, 6),
-    )
 
 
 # Selections
@@ -418,7 +403,10 @@ def test_a_uuid_is_found_in_every_form(fixture: Fixture) -> None:
 def test_receivers_of_a_native_store(tmp_path: Path) -> None:
     """Who has recorded a position is listed, without the library's sentinel row."""
     path = write_native(tmp_path / "store.db", [], tracking=[("Up", 7), ("Other", 3)])
-    assert open_sqlite(path).receivers().rows() == [("tracking", "Other", 3), ("tracking", "Up", 7)]
+    assert open_sqlite(path).receivers().rows() == [
+        ("tracking", "Other", 3, None, None, None),
+        ("tracking", "Up", 7, None, None, None),
+    ]
 
 
 def test_receivers_of_a_django_store() -> None:
@@ -426,15 +414,15 @@ def test_receivers_of_a_django_store() -> None:
     path = Fixture("django", None).path
     ((greatest,),) = plain(path, "SELECT max(notification_id) FROM notification_tracking")
     found = open_sqlite(path, "Parcels").receivers()
-    assert found.rows() == [("Invoices", "Parcels", greatest)]
+    assert found.rows() == [("Invoices", "Parcels", greatest, None, None, None)]
 
 
 def test_receivers_of_a_sqlalchemy_store() -> None:
     """Only those who follow the application that is open are listed."""
     path = Fixture("sqlalchemy_two_apps", None).path
     assert open_sqlite(path, "parcels").receivers().rows() == [
-        ("deliverycounts", "Parcels", 10),
-        ("invoices", "Parcels", 50),
+        ("deliverycounts", "Parcels", 10, None, None, None),
+        ("invoices", "Parcels", 50, None, None, None),
     ]
 
 

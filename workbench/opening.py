@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,7 +13,7 @@ from workbench.payload.codec import Codec, make_codec
 from workbench.targets import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from workbench.sources.columns import Columns
 
@@ -29,6 +30,8 @@ def open_history(  # noqa: PLR0913, options that are named
     env: Mapping[str, str] | None = None,
     columns: Columns | None = None,
     object_type: str | None = None,
+    decode: Callable[[bytes, str], object] | None = None,
+    **options: object,
 ) -> History:
     """Return the history of the events that lie at `target`, opened for reading only.
 
@@ -37,8 +40,9 @@ def open_history(  # noqa: PLR0913, options that are named
     target
         A path of a store, of a file of events (.parquet, .csv, .ndjson, .arrow) or a folder of
         them, of a Delta table, or of a process-mining log (.xes, .xes.gz, OCEL 2.0 as .json or
-        .sqlite); a URL such as 'sqlite:///shop.db', or 'sqlite:////abs/shop.db?application=a';
-        or a live application or recorder of `eventsourcing`, also in memory.
+        .sqlite); a URL such as 'sqlite:///shop.db', 'sqlite:////abs/shop.db?application=a',
+        'nats://host:4222/STREAM' or 'kafka://host:9092/topic'; or a live application or
+        recorder of `eventsourcing`, also in memory.
     application
         Which application, where a file holds several.
     cipher_key
@@ -60,6 +64,13 @@ def open_history(  # noqa: PLR0913, options that are named
     object_type
         Which objects of an object-centric log are the streams; by default those of which
         most events have exactly one.
+    decode
+        A function that reads payloads in a format of your own, such as Avro or Protobuf. It
+        is given the bytes and the event's type, and returns JSON text or a value that JSON
+        has. What it raises becomes the event's `problem`.
+    options
+        Where things stand in a broker's messages, and how it is spoken to; the README lists
+        them. Those that are text may stand in the URL too: 'kafka://host/topic?type_field=t'.
 
     Raises
     ------
@@ -84,7 +95,7 @@ def open_history(  # noqa: PLR0913, options that are named
     >>> open_history(shop_path())
     <History 'shop.db': eventsourcing 9, SQLite>
     """
-    source = open_source(target, application, columns, object_type)
+    source = open_source(target, application, columns, object_type, **options)
     codec = _codec_of(target) or make_codec(
         cipher_key=cipher_key,
         cipher=cipher,
@@ -92,6 +103,8 @@ def open_history(  # noqa: PLR0913, options that are named
         application=source.application,
         env=env,
     )
+    if decode is not None:
+        codec = replace(codec, decode=decode)
     history = History(source, codec)
     if codec.cipher is not None:
         _check_key(history)

@@ -12,7 +12,7 @@ from workbench.payload.decode import decode, raw_columns
 from workbench.payload.typed import Piece, TypedReader, joined
 from workbench.pushdown import selection_of
 from workbench.reading import THREADS, read_parts
-from workbench.sources import Selection
+from workbench.sources import Selection, TimeIndexed
 from workbench.sources.lazy import LazySource
 from workbench.sources.memory import MemorySource
 from workbench.tables import EVENTS
@@ -74,20 +74,27 @@ class Reading:
         checks: bool = True,
     ) -> Generator[T, None, None]:
         """Yield `use` of each frame that `frames` yields; it is called in threads."""
-        wanted = self.selection if narrowed is None else self.selection.meet(narrowed)
         return read_parts(
             self.source,
-            self._timed(wanted) if self.source.capabilities.time_index else wanted,
+            self._wanted(narrowed),
             self._asked(columns),
             lambda raw: use(self._decoded(raw, columns, checks=checks)),
             self.on_progress,
         )
 
+    @property
+    def _begun(self) -> Selection:
+        """The selection, begun where the source's index of times says that the times do."""
+        source, first = self.source, self.first_time
+        if first is None or not isinstance(source, TimeIndexed):
+            return self.selection
+        return self.selection.meet(Selection(after=source.position_before(first)))
+
     def _asked(self, columns: Collection[str]) -> set[str]:
         """Return what the source is asked for, to have these columns of the event table."""
         needed = {*columns, "time"} if self.is_timed else set(columns)
         can = self.source.capabilities
-        return needed if can.decoded else raw_columns(needed, can.stated)
+        return needed if can.decoded else raw_columns(needed, can.stated, self.codec)
 
     def _decoded(
         self, raw: pl.DataFrame, columns: Collection[str], *, checks: bool = True
@@ -137,6 +144,13 @@ class Reading:
             found = found.filter(predicate)
         yield from self.source.batches(found.select(with_columns or self.schema.names()))
 
+    def _wanted(self, narrowed: Selection | None = None) -> Selection:
+        """Return what is asked of the source, with the times as far as it knows of them."""
+        begun = self._begun if narrowed is None else self._begun.meet(narrowed)
+        source = self.source
+        is_filtered = source.capabilities.time_index and not isinstance(source, TimeIndexed)
+        return self._timed(begun) if is_filtered else begun
+
     def _timed(self, selection: Selection) -> Selection:
         return replace(selection, first_time=self.first_time, last_time=self.last_time)
 
@@ -175,7 +189,7 @@ class Reading:
             )
 
         asked = self._asked(columns)
-        for pieces in read_parts(self.source, self.selection, asked, parsed, self.on_progress):
+        for pieces in read_parts(self.source, self._wanted(), asked, parsed, self.on_progress):
             for piece in pieces:
                 found.setdefault(piece.type, []).append(piece)
         with ThreadPoolExecutor(THREADS) as pool:

@@ -15,6 +15,8 @@ from workbench.redaction import redacted
 from workbench.sources.of_path import refuse, source_at
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workbench.sources import Source
     from workbench.sources.columns import Columns
 
@@ -25,8 +27,9 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://?")
 class Server:
     """How URLs of one scheme are opened.
 
-    `module` has a function `open_url(url, application)` that returns the source. `needs` is
-    the client's package, which `extra` installs; `feature` names both in an error.
+    `module` has a function `open_url(url, application)` that returns the source, and is given
+    options besides where it `takes_options`. `needs` is the client's package, which `extra`
+    installs; `feature` names both in an error.
     """
 
     module: str
@@ -34,6 +37,7 @@ class Server:
     feature: str
     extra: str
     needs: str
+    takes_options: bool = False
 
 
 _KURRENTDB = Server(
@@ -43,7 +47,15 @@ _KURRENTDB = Server(
     "kurrentdb",
     "kurrentdbclient",
 )
+_NATS = ("workbench.sources.nats", "nats://host:4222/STREAM", "NATS streams", "nats", "nats")
+_KAFKA = (
+    *("workbench.sources.kafka", "kafka://host:9092/topic"),
+    *("Kafka topics", "kafka", "confluent_kafka"),
+)
 SERVERS: dict[str, Server] = {
+    "nats": Server(*_NATS, takes_options=True),
+    "tls": Server(*_NATS, takes_options=True),
+    "kafka": Server(*_KAFKA, takes_options=True),
     "umadb": Server(
         "workbench.sources.umadb", "umadb://host:port", "UmaDB servers", "umadb", "umadb"
     ),
@@ -58,6 +70,7 @@ def open_source(
     application: str | None = None,
     columns: Columns | None = None,
     object_type: str | None = None,
+    **options: object,
 ) -> Source:
     """Return the source that `target` names; see `workbench.open_history`.
 
@@ -68,11 +81,18 @@ def open_source(
     MissingExtraError
         If the client of that kind of server is not installed.
     """
+    server = SERVERS.get(_scheme_of(target) or "") if isinstance(target, str) else None
+    if options and (server is None or not server.takes_options):
+        given = ", ".join(f"{name}=" for name in options)
+        msg = (
+            f"Cannot open {redacted(target)!r:.200} with {given}: those are options of a broker's "
+            "messages. Leave them out, or give a nats:// or kafka:// URL."
+        )
+        raise UnknownTargetError(msg)
     if isinstance(target, (str, Path)):
-        server = SERVERS.get(_scheme_of(target) or "")
         if server is not None:
             refuse(redacted(target), columns=columns, object_type=object_type)
-            return _served(server, str(target), application)
+            return _served(server, str(target), application, options)
         path, named = _path_of(target)
         file = source_at(path, columns, object_type)
         if file is not None:
@@ -89,10 +109,12 @@ def _scheme_of(target: str | Path) -> str | None:
     return None if found is None else found[1].lower()
 
 
-def _served(server: Server, url: str, application: str | None) -> Source:
+def _served(
+    server: Server, url: str, application: str | None, options: Mapping[str, object]
+) -> Source:
     if find_spec(server.needs) is None:
         raise missing_extra(server.feature, server.extra)
-    found: Source = import_module(server.module).open_url(url, application)
+    found: Source = import_module(server.module).open_url(url, application, **options)
     return found
 
 

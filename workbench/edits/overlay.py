@@ -185,7 +185,9 @@ class EditedSource:
         )
         left = fitting(versions) if shifts else []
         can = self.below.capabilities
-        needed = set(decoded) if can.decoded else raw_columns(decoded, can.stated)
+        needed = set(decoded)
+        if not can.decoded:
+            needed = raw_columns(decoded, can.stated, self.codec)
         with self.below.parts(asked, needed) as parts:
             yield (partial(self._kept, part, decoded, left, columns) for part in parts)
 

@@ -22,6 +22,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from workbench.errors import CodecError, missing_extra
+from workbench.payload.foreign import foreign
+from workbench.sources.messages import FRAME_LENGTH, registered_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,18 +56,21 @@ class Text(NamedTuple):
 class Codec:
     """How payloads were encoded, as far as the bytes themselves do not tell.
 
-    `decompress` is set only where the user named a compressor.
+    `decompress` is set only where the user named a compressor, and `decode` where the
+    user gave a function: it takes the bytes and the event's type, and returns JSON text,
+    or a value that JSON has.
     """
 
     cipher: Cipher | None = None
     decompress: Callable[[bytes], bytes] | None = None
+    decode: Callable[[bytes, str], object] | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether nothing is named, so that a payload may be plain text."""
-        return self.cipher is None and self.decompress is None
+        return self.cipher is None and self.decompress is None and self.decode is None
 
-    def read(self, state: bytes | None) -> Text:
+    def read(self, state: bytes | None, type_: str | None = None) -> Text:
         """Return the JSON text of one stored payload; never raises.
 
         Notes
@@ -86,6 +91,8 @@ class Codec:
             state, how = self._decompressed(state)
         except Exception as error:  # noqa: BLE001, a user's compressor may raise anything
             return Text(None, f"not decompressed: {_said(error)}")
+        if self.decode is not None:
+            return _decoded(self.decode, state, type_ or "")
         return _transcoded(state, [*done, *how])
 
     def _decompressed(self, state: bytes) -> tuple[bytes, list[str]]:
@@ -100,6 +107,18 @@ class Codec:
         if state.startswith(_XZ):
             return _bounded(lzma.LZMADecompressor(), state), ["xz"]
         return state, []
+
+
+def _decoded(decode: Callable[[bytes, str], object], state: bytes, type_: str) -> Text:
+    import msgspec
+
+    try:
+        value = decode(state, type_)
+        if not isinstance(value, (str, bytes)):
+            value = msgspec.json.encode(value, enc_hook=str)
+        return read_json(value if isinstance(value, str) else value.decode("utf-8"))
+    except Exception as error:  # noqa: BLE001, a user's function may raise anything
+        return Text(None, f"not decoded by the function that was given: {_said(error)}")
 
 
 def _bounded(decompressor: Any, state: bytes) -> bytes:  # noqa: ANN401, three classes with no base
@@ -118,15 +137,21 @@ def _transcoded(state: bytes, done: list[str]) -> Text:
     how = f" after {' and '.join(done)}" if done else ""
     if state[:1] and state[0] in _MSGPACK_MAP:
         return _from_msgpack(state, how)
+    if registered_schema(state) is not None and state[FRAME_LENGTH:].startswith(b"{"):
+        state = state[FRAME_LENGTH:]  # JSON Schema: what follows the number is the text
     try:
         text = state.decode("utf-8")
     except UnicodeDecodeError as error:
         return Text(
             None,
-            f"not UTF-8 at byte {error.start} of {len(state)}{how}: "
+            foreign(state)
+            or f"not UTF-8 at byte {error.start} of {len(state)}{how}: "
             "encrypted, compressed in a way not known here, or damaged",
         )
-    return read_json(text)
+    found = read_json(text)
+    if found.data is None and (named := foreign(state)) is not None:
+        return Text(None, named)
+    return found
 
 
 def _from_msgpack(state: bytes, how: str) -> Text:

@@ -12,6 +12,7 @@ import re
 from collections import deque
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -53,7 +54,9 @@ def after_time(texts: pl.Series) -> pl.Series | None:
     return states.bin.slice(TIME_ENDS + 1).cast(pl.String)
 
 
-def raw_columns(columns: Collection[str], stated: frozenset[str] = frozenset()) -> set[str]:
+def raw_columns(
+    columns: Collection[str], stated: frozenset[str] = frozenset(), codec: Codec | None = None
+) -> set[str]:
     """Return the raw columns that are needed for `columns` of the event table.
 
     Parameters
@@ -62,11 +65,15 @@ def raw_columns(columns: Collection[str], stated: frozenset[str] = frozenset()) 
         Columns of `workbench.tables.EVENTS`.
     stated
         Those that the raw rows carry though they are in the payload elsewhere.
+    codec
+        How the payloads are encoded: a function of the user's is given the type too.
     """
     read = FROM_STATE - stated
     needed = {c for c in columns if c not in read}
     if not read.isdisjoint(columns):
         needed.add("state")
+        if codec is not None and codec.decode is not None:
+            needed.add("type")
     return needed | ({"metadata"} & set(columns))
 
 
@@ -95,7 +102,7 @@ def decode(
     """
     needed = {c for c in columns if c in FROM_STATE and (c == "metadata" or c not in raw.columns)}
     if needed:
-        payloads = _Payloads(raw["state"], codec, checks=checks)
+        payloads = _Payloads(raw, codec, checks=checks)
         raw = raw.with_columns(_read(raw, needed, payloads, first_schema_version))
     return raw.select(pl.col(c.name).cast(c.dtype) for c in EVENTS.columns if c.name in columns)
 
@@ -119,9 +126,10 @@ class _Payloads:
     `states` are the stored bytes, or for encoded payloads the JSON that was in them.
     """
 
-    def __init__(self, states: pl.Series, codec: Codec, *, checks: bool) -> None:
+    def __init__(self, raw: pl.DataFrame, codec: Codec, *, checks: bool) -> None:
         import msgspec
 
+        states = raw["state"]
         self._problems: dict[int, str] = {}
         self._envelopes: dict[int, Any] = {}
         self._read_envelope = msgspec.json.Decoder(_envelope()).decode
@@ -129,18 +137,20 @@ class _Payloads:
         plain = states.bin.starts_with(b"{") & text.is_not_null()
         if not codec.is_plain:
             plain = pl.zeros(states.len(), pl.Int8, eager=True).cast(pl.Boolean)
-        text = self._peeled(states, text, plain, codec)
+        text = self._peeled(raw, text, plain, codec)
         self.text = self._checked(text) if checks else text
         self.bytes = self.text.cast(pl.Binary)
 
     def _peeled(
-        self, states: pl.Series, text: pl.Series, plain: pl.Series, codec: Codec
+        self, raw: pl.DataFrame, text: pl.Series, plain: pl.Series, codec: Codec
     ) -> pl.Series:
         """Read what is not plain JSON text, one by one."""
         rows = (~plain.fill_null(value=False)).arg_true()
         if rows.is_empty():
             return text
-        peeled = [codec.read(state) for state in states.gather(rows).to_list()]
+        states = raw["state"].gather(rows).to_list()
+        types = repeat(None) if codec.decode is None else raw["type"].gather(rows).to_list()
+        peeled = [codec.read(state, type_) for state, type_ in zip(states, types, strict=False)]
         self._problems.update(
             (row, read.problem)
             for row, read in zip(rows.to_list(), peeled, strict=True)

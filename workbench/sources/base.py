@@ -264,7 +264,7 @@ class Partitioned(Protocol):
 
 @runtime_checkable
 class TimeIndexed(Protocol):
-    """What a source can do besides, if its capabilities say `time_index`."""
+    """A source that finds a start time without reading; its capabilities say `time_index`."""
 
     def position_before(self, moment: datetime) -> int | None:
         """A position that all events of `moment` or later come after, None if none is known."""

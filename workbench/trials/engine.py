@@ -206,6 +206,13 @@ class Engine:
             If the history has lost its end.
         """
         history, plan = self._at_hand()
+        if not history.source.capabilities.total_order:
+            msg = (
+                f"Cannot go on with the trial of {trial.name}: {history.name!r} has several "
+                "partitions and no total order, so that new events need not come after position "
+                f"{trial.last_position:,}. Replay it anew, or open one partition."
+            )
+            raise TrialError(msg)
         head = head_of(history)
         if head < trial.last_position:
             msg = (
