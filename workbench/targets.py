@@ -34,7 +34,17 @@ class Server:
     needs: str
 
 
-SERVERS: dict[str, Server] = {}
+_POSTGRES = Server(
+    "workbench.sources.postgres",
+    "postgresql://user@host/db",
+    "PostgreSQL sources",
+    "postgres",
+    "psycopg",
+)
+SERVERS: dict[str, Server] = {
+    "postgresql": _POSTGRES,
+    "postgres": _POSTGRES,
+}
 """What opens the URLs of a scheme. A new kind of server is one entry."""
 
 

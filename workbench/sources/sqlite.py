@@ -40,7 +40,7 @@ from workbench.sources.sqlite_file import SQLiteFile
 from workbench.sources.sqlite_reader import ROWS_A_PART, Reader, Width, part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from workbench.sources.base import Part
@@ -145,28 +145,29 @@ class SQLiteSource:
             f"SELECT {self._stream()}, CAST(originator_version AS INTEGER), CAST(topic AS TEXT) "
             f"FROM {quoted(self.layout.snapshots)}{_where(self._of_application())} ORDER BY 1, 2"
         )
-        return self._rows(sql, tables.SNAPSHOTS)
+        return self._rows(sql, tables.SNAPSHOTS.schema)
 
     def receivers(self) -> pl.DataFrame:
         """Who follows this application: `workbench.tables.RECEIVERS`."""
+        tracked = {n: tables.RECEIVERS.schema[n] for n in ("receiver", "follows", "position")}
         frames = [
             self._rows(
                 f"SELECT {t.receiver}, CAST({t.follows} AS TEXT), "
                 f"CAST(max(notification_id) AS INTEGER) FROM {quoted(t.table)} "
                 f"WHERE {t.follows} <> '{SENTINEL}' GROUP BY 1, 2",
-                tables.RECEIVERS,
+                tracked,
             )
             for t in self.layout.tracking
         ]
-        found = pl.concat(frames) if frames else tables.RECEIVERS.frame()
+        found = tables.RECEIVERS.filled(pl.concat(frames)) if frames else tables.RECEIVERS.frame()
         if self.layout.names_follower:
             # Here the file says whose positions these are; others are not comparable.
             ours = (self.application or "").lower()
             found = found.filter(pl.col("follows").str.to_lowercase() == ours)
         return found.sort("receiver", "follows")
 
-    def _rows(self, sql: str, table: tables.Table) -> pl.DataFrame:
-        return pl.DataFrame(self.file.ask(sql), schema=table.schema, orient="row")
+    def _rows(self, sql: str, schema: Mapping[str, tables.Dtype]) -> pl.DataFrame:
+        return pl.DataFrame(self.file.ask(sql), schema=schema, orient="row")
 
     @contextmanager
     def parts(self, selection: Selection, columns: Collection[str]) -> Iterator[Iterator[Part]]:

@@ -95,6 +95,9 @@ RECEIVERS = Table(
         Column("receiver", pl.String, "who follows, or the table that keeps its position"),
         Column("follows", pl.String, "the application that it follows, as it names it"),
         Column("position", pl.Int64, "the last position that it has processed"),
+        Column("lag_events", pl.Int64, "events that it has not processed, null where unknown"),
+        Column("lag_s", pl.Float64, "seconds that the oldest of these has waited, null if unknown"),
+        Column("moved_at", TIME, "when it moved last, null where nobody says"),
     ),
     ("receiver", "follows"),
 )

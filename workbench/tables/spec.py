@@ -48,6 +48,12 @@ class Table:
         rows = data or {name: [] for name in self.names}
         return pl.DataFrame(rows, schema=self.schema)
 
+    def filled(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return `frame` as this table: columns that it does not have are null."""
+        missing = [c for c in self.columns if c.name not in frame.columns]
+        nulls = [pl.lit(None, c.dtype).alias(c.name) for c in missing]
+        return self.conform(frame.with_columns(nulls))
+
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the columns of this table out of `frame`, with its dtypes."""
         return frame.select(pl.col(c.name).cast(c.dtype) for c in self.columns)
