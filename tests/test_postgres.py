@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pytest
 from contracts import Made, SourceContract
 from postgres_stores import LAYOUTS, write
@@ -38,4 +37,6 @@ class TestContract(SourceContract):
             *(r._replace(position=r.position + 40) for r in simple_rows(25)[13:]),
         ]
         url = write(postgres, LAYOUTS[layout], rows)
-        return Made(open_history(url).source, LAYOUTS[layout].shown(rows))
+        source = open_history(url).source
+        with source.waiting():  # so that not each question has a connection of its own
+            yield Made(source, LAYOUTS[layout].shown(rows))

@@ -70,7 +70,9 @@ class Session:
     def __init__(self, server: Server) -> None:
         self._server = server
         with server.translated():
-            self._connection = psycopg.connect(server.conninfo, autocommit=True)
+            self._connection = psycopg.connect(
+                server.conninfo, autocommit=True, prepare_threshold=None
+            )
         self._heard = threading.Event()
         self._connection.add_notify_handler(lambda _: self._heard.set())
 
