@@ -61,9 +61,11 @@ def postgres() -> Iterator[PostgresServer]:
     from servers.postgres import postgres_server
 
     # Not below pytest's own folder, which only its user may enter.
-    with TemporaryDirectory(prefix="workbench-postgres-") as folder:
-        with postgres_server(Path(folder)) as server:
-            yield server
+    with (
+        TemporaryDirectory(prefix="workbench-postgres-") as folder,
+        postgres_server(Path(folder)) as server,
+    ):
+        yield server
 
 
 @pytest.fixture(scope="session")

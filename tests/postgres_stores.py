@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from psycopg import sql
-from stores import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import psycopg
     from servers.postgres import PostgresServer
+    from stores import Row
 
 SPACE = UUID(int=7)
 _FOUR = "originator_id {id} NOT NULL, originator_version bigint NOT NULL, topic text, state bytea"
