@@ -73,8 +73,6 @@ class Session:
             self._connection = psycopg.connect(
                 server.conninfo, autocommit=True, prepare_threshold=None
             )
-        self._heard = threading.Event()
-        self._connection.add_notify_handler(lambda _: self._heard.set())
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query.
@@ -100,11 +98,10 @@ class Session:
         return self._wait
 
     def _wait(self, seconds: float) -> None:
+        # What came during another question has been kept, and ends this at once.
         with self._server.translated():
-            if not self._heard.is_set():
-                for _ in self._connection.notifies(timeout=seconds, stop_after=1):
-                    break
-        self._heard.clear()
+            for _ in self._connection.notifies(timeout=seconds, stop_after=1):
+                pass
 
     def close(self) -> None:
         """Close the connection."""
@@ -180,7 +177,7 @@ class Server:
 
     def _error(self, said: str, sqlstate: str | None) -> WorkbenchError:
         begins = f"Cannot read {self.shown!r}: {said.rstrip('.')}. "
-        if sqlstate == "57014":
+        if sqlstate == "57014" or "statement timeout" in said:
             return StoreUnreadableError(
                 f"{begins}A statement may take {self.timeout_s:g} s: give more time in the URL, "
                 f"timeout={4 * self.timeout_s:g}. What was read stays usable."
@@ -237,8 +234,8 @@ class Reader:
                 statement.set_sql_query(sql)
                 stream, _ = statement.execute_query()
                 frame = pl.DataFrame(stream)
-        except (driver.Error, OSError) as error:
-            # OSError: where the connection breaks in the midst of the rows.
+        except (driver.Error, pl.exceptions.PolarsError) as error:
+            # Of Polars, where something happens in the midst of the rows.
             if taken is not None:
                 _close(taken)
             self._server.fail(error, getattr(error, "sqlstate", None))
