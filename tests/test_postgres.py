@@ -21,7 +21,7 @@ from eventsourcing.postgres import (
 from eventsourcing.utils import Environment
 from hypothesis import given
 from postgres_stores import LAYOUTS, insert, plain, write
-from stores import PLACED, SHIPPED, Row, cut_parts, simple_rows
+from stores import PLACED, SHIPPED, Row, simple_rows
 from strategies import histories, plain_states
 
 from workbench import errors, open_history
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 def _small_parts() -> Iterator[None]:
     """Let a part of a reading begin at a few rows, so that there are several."""
     with pytest.MonkeyPatch.context() as patch:
-        cut_parts(patch, 4)
         patch.setattr("workbench.sources.postgres.ROWS_A_PART", 4)
+        patch.setattr("workbench.sources.postgres.FIRST_RANGE", 4)
         yield
 
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from postgres_stores import LAYOUTS, insert, write
 from servers.postgres import PASSWORD, free_port
-from stores import cut_parts, simple_rows, started_threads
+from stores import simple_rows, started_threads
 
 from workbench import Projection, errors, handles, open_history, replay, table
 from workbench.cli.envelope import envelope
@@ -33,8 +33,8 @@ def url(postgres):
 @pytest.fixture
 def _small_parts(monkeypatch):
     """Let a reading have several parts."""
-    cut_parts(monkeypatch, 4)
     monkeypatch.setattr("workbench.sources.postgres.ROWS_A_PART", 4)
+    monkeypatch.setattr("workbench.sources.postgres.FIRST_RANGE", 4)
 
 
 def add(postgres, url, start, count):

@@ -38,7 +38,7 @@ from workbench.sources.postgres_layouts import (
     tracked,
 )
 from workbench.sources.postgres_url import Address, address_of
-from workbench.sources.sqlite_reader import ROWS_A_PART, Width
+from workbench.sources.sqlite_reader import Width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     _Saw = Callable[[pl.DataFrame], object]
 
 LARGEST = 2**63
+# More than of a file: a range has the cost of a journey to the server.
+ROWS_A_PART = 2**17
+FIRST_RANGE = 2**14
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +225,7 @@ class PostgresSource:
         if asked.streams is not None or asked.tags or is_small:
             yield asked, _not_told  # by another index, in one query
             return
-        upto, width, after = asked.upto or 0, Width(), asked.after
+        upto, width, after = asked.upto or 0, Width(ROWS_A_PART, FIRST_RANGE), asked.after
         while (first := self._next(session, after, upto)) is not None:
             after = min(first - 1 + width.positions, upto)
             chosen = replace(asked, after=first - 1, upto=after, limit=None)
