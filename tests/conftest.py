@@ -6,6 +6,7 @@ import os
 import time
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,9 @@ from workbench import open_history
 from workbench.samples import shop_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from servers.postgres import PostgresServer
 
     from workbench import History
 
@@ -50,6 +53,19 @@ def new_path(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """Return a function that gives a path with nothing there, for examples of hypothesis."""
     folder, numbers = tmp_path_factory.mktemp("stores"), count()
     return lambda: folder / f"store-{next(numbers)}.db"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL server, which is stopped at the end of the session."""
+    from servers.postgres import postgres_server
+
+    # Not below pytest's own folder, which only its user may enter.
+    with (
+        TemporaryDirectory(prefix="workbench-postgres-") as folder,
+        postgres_server(Path(folder)) as server,
+    ):
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def test_target_is_refused(tmp_path, make, kind, said):
 def test_password_of_a_url_is_not_shown():
     """An error does not repeat credentials."""
     with pytest.raises(errors.UnknownTargetError) as caught:
-        open_history("postgresql://user:secret@host/db")
+        open_history("mysql://user:secret@host/db")
     assert "secret" not in str(caught.value)
 
 

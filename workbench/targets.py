@@ -47,12 +47,21 @@ _KURRENTDB = Server(
     "kurrentdb",
     "kurrentdbclient",
 )
+_POSTGRES = Server(
+    "workbench.sources.postgres",
+    "postgresql://user@host/db",
+    "PostgreSQL sources",
+    "postgres",
+    "psycopg",
+)
 _NATS = ("workbench.sources.nats", "nats://host:4222/STREAM", "NATS streams", "nats", "nats")
 _KAFKA = (
     *("workbench.sources.kafka", "kafka://host:9092/topic"),
     *("Kafka topics", "kafka", "confluent_kafka"),
 )
 SERVERS: dict[str, Server] = {
+    "postgresql": _POSTGRES,
+    "postgres": _POSTGRES,
     "nats": Server(*_NATS, takes_options=True),
     "tls": Server(*_NATS, takes_options=True),
     "kafka": Server(*_KAFKA, takes_options=True),

@@ -30,10 +30,14 @@ ONE_BATCH = 2**30  # rows: the driver takes a column's type from the first batch
 
 
 class Width:
-    """How many positions the next range spans, learnt from the ranges before."""
+    """How many positions the next range spans, learnt from the ranges before.
 
-    def __init__(self) -> None:
-        self.positions = FIRST_RANGE
+    `rows` are wanted in a range, of which the first spans `first` positions.
+    """
+
+    def __init__(self, rows: int | None = None, first: int | None = None) -> None:
+        self._rows = ROWS_A_PART if rows is None else rows
+        self.positions = FIRST_RANGE if first is None else first
 
     def saw(self, positions: int, frame: pl.DataFrame) -> None:
         """Take note of how many rows a range of positions had, and how large they were.
@@ -41,7 +45,7 @@ class Width:
         Several ranges are under way at once: what each says of the next is told by its own
         width, so that three small ones do not make the next three times as wide.
         """
-        share = max(frame.height / ROWS_A_PART, frame.estimated_size() / BYTES_A_PART)
+        share = max(frame.height / self._rows, frame.estimated_size() / BYTES_A_PART)
         fitting = min(positions / share, WIDEST_RANGE) if share else WIDEST_RANGE
         self.positions = max(1, min(int(fitting), positions * GROWTH))
 
