@@ -82,7 +82,7 @@ def pages(monkeypatch):
     """Stand in for the pages: note what is served, and return at once."""
     noted = SimpleNamespace(calls=[])
 
-    def serve(histories, *, projections, port, show, on_ready):
+    def serve(histories, *, projections, classes, port, show, on_ready):
         noted.calls.append((list(histories), port, show))
         noted.projections = list(projections or ())
         on_ready(f"http://127.0.0.1:{port}/")

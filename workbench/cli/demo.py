@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workbench import History, Trial
     from workbench.cli.findings import Overcharged, Sums
 
+CLASSES = "shop=workbench.samples.release_3"
 INDENT = " " * 3
 MOST_NAMED = 4
 
@@ -94,7 +95,9 @@ def demo(asked: Asked, port: int, *, no_serve: bool, no_open: bool) -> Answer:
 
         histories = {path.name: open_history(path)}
         offers = {kind.__name__: kind for kind in (Overcharges, ChargedOnce)}
-        serving(histories, port, is_opened=not no_open, tell=tell, projections=offers)
+        serving(
+            histories, port, is_opened=not no_open, tell=tell, projections=offers, classes=[CLASSES]
+        )
 
     return Answer(lambda: done, show, serve=None if no_serve or asked.as_json else served)
 

@@ -14,7 +14,7 @@ from workbench.cli.options import FILE, NO_OPEN, PORT, STORE, Asked, command
 from workbench.redaction import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from workbench import History, Projection
 
@@ -26,11 +26,19 @@ def serving(
     is_opened: bool,
     tell: Callable[[str], None],
     projections: Mapping[str, type[Projection]] | None = None,
+    classes: Sequence[str] = (),
 ) -> None:
     """Serve the histories' pages until the user interrupts; `tell` is called with the address."""
     from workbench.dashboards import serve as serve_dashboards
 
-    serve_dashboards(histories, projections=projections, port=port, show=is_opened, on_ready=tell)
+    serve_dashboards(
+        histories,
+        projections=projections,
+        classes=classes,
+        port=port,
+        show=is_opened,
+        on_ready=tell,
+    )
 
 
 def _offered(names: tuple[str, ...]) -> dict[str, type[Projection]]:
@@ -75,6 +83,12 @@ def _offered(names: tuple[str, ...]) -> dict[str, type[Projection]]:
         metavar="MODULE",
         help="Offer its projections for replay. It is imported. Repeatable.",
     ),
+    click.option(
+        "--classes",
+        multiple=True,
+        metavar="[NAME=]WHERE",
+        help="Where event classes are, to upcast every event with them. Repeatable.",
+    ),
     PORT,
     NO_OPEN,
     *STORE,
@@ -85,6 +99,7 @@ def serve(
     asked: Asked,
     targets: tuple[str, ...],
     projections: tuple[str, ...],
+    classes: tuple[str, ...],
     port: int,
     *,
     no_open: bool,
@@ -101,7 +116,9 @@ def serve(
     histories = dict(zip(names, found, strict=True))
 
     def served(tell: Callable[[str], None]) -> None:
-        serving(histories, port, is_opened=not no_open, tell=tell, projections=offers)
+        serving(
+            histories, port, is_opened=not no_open, tell=tell, projections=offers, classes=classes
+        )
 
     return Answer(
         lambda: {"histories": list(histories), "projections": list(offers)},

@@ -32,6 +32,7 @@ def serve(
     histories: Mapping[str, History],
     *,
     projections: Mapping[str, type[Projection]] | None = None,
+    classes: Sequence[str] = (),
     port: int = 5006,
     show: bool = False,
     on_ready: Callable[[str], None] | None = None,
@@ -44,6 +45,8 @@ def serve(
         By the name under which each is shown. Of several, one is chosen on the page.
     projections
         What may be replayed, by the name under which it is offered.
+    classes
+        Where the classes of the events are, for the dry run of upcasters.
     port
         Where to listen; 0 takes a free one.
     show
@@ -73,7 +76,7 @@ def serve(
     pn.extension("tabulator", "plotly")
     # Bokeh says so of every button that was not on the page from the beginning.
     warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
-    answers = {name: Answers(history, projections) for name, history in histories.items()}
+    answers = {name: Answers(history, projections, classes) for name, history in histories.items()}
     next(iter(answers.values())).prepare()
     title = f"{', '.join(answers)} · event workbench"
 

@@ -18,15 +18,17 @@ from workbench.comparing.comparison import compare
 from workbench.dashboards import queries, summary, versions
 from workbench.dashboards.neighbours import neighbours
 from workbench.replay import replay
+from workbench.upcasting.checking import check_upcasters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from datetime import datetime
     from threading import Event
 
     import polars as pl
 
-    from workbench import Comparison, Progress, Projection, Trial
+    from workbench import Comparison, Progress, Projection, Trial, UpcasterReport
+    from workbench.compatibility.levels import Level
     from workbench.dashboards.address import Place, Scene
     from workbench.dashboards.neighbours import Neighbours
     from workbench.dashboards.queries import Filters, Found
@@ -99,13 +101,19 @@ class Answers:
         Whose answers these are.
     projections
         What may be replayed, by the name under which it is offered.
+    classes
+        Where the classes of the events are, as `check_upcasters` takes it.
     """
 
     def __init__(
-        self, history: History, projections: Mapping[str, type[Projection]] | None = None
+        self,
+        history: History,
+        projections: Mapping[str, type[Projection]] | None = None,
+        classes: Sequence[str] = (),
     ) -> None:
         self.history = history
         self.projections = dict(projections or {})
+        self.classes = tuple(classes)
         self._heavy = Heavy()
         self._kept: OrderedDict[Hashable, tuple[int | None, object]] = OrderedDict()
         self._locks: dict[Hashable, Lock] = {}
@@ -152,6 +160,16 @@ class Answers:
         """Return `versions.shares` of one type."""
         return self._once(
             ("shares", type_), lambda: versions.shares(self.history, self.schemas(), type_)
+        )
+
+    def findings(self, level: Level) -> pl.DataFrame:
+        """Return `Schemas.check`."""
+        return self._once(("findings", level), lambda: self.schemas().check(level))
+
+    def dry_run(self) -> UpcasterReport:
+        """Return `check_upcasters` with the classes that were named."""
+        return self._once(
+            "dry run", lambda: check_upcasters(self.history, list(self.classes), progress=False)
         )
 
     def activity(self, every: str) -> pl.DataFrame:

@@ -8,6 +8,7 @@ import panel as pn
 import polars as pl
 
 from workbench.dashboards import versions
+from workbench.dashboards.checks import Checks
 from workbench.dashboards.grid import TO_THE_MINUTE, Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped, notice
 from workbench.dashboards.parts import choice, column, loading, row, text
@@ -73,6 +74,7 @@ class SchemasPage:
         self._shares = _plot()
         self._matrix = Grid(MATRIX_CELLS, self._stay, most_height=TABLE_HEIGHT)
         self._note = text(visible=False)
+        self._checks = Checks(answers, on_place)
         self.view = column(
             self._head,
             self._bars,
@@ -82,6 +84,7 @@ class SchemasPage:
             self._choices,
             self._matrix.view,
             self._note,
+            self._checks.view,
         )
 
     async def show(self, place: Place) -> None:
@@ -107,6 +110,7 @@ class SchemasPage:
         if type_ is not None:
             await self._show_type(schemas, type_)
         self._shown = (schemas, type_)
+        await self._checks.show(place, type_)
 
     def _show_versions(self, versions: pl.DataFrame) -> None:
         dated = versions.filter(pl.col("first_time").is_not_null())
