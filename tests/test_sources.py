@@ -418,7 +418,10 @@ def test_a_uuid_is_found_in_every_form(fixture: Fixture) -> None:
 def test_receivers_of_a_native_store(tmp_path: Path) -> None:
     """Who has recorded a position is listed, without the library's sentinel row."""
     path = write_native(tmp_path / "store.db", [], tracking=[("Up", 7), ("Other", 3)])
-    assert open_sqlite(path).receivers().rows() == [("tracking", "Other", 3), ("tracking", "Up", 7)]
+    assert open_sqlite(path).receivers().rows() == [
+        ("tracking", "Other", 3, None, None, None),
+        ("tracking", "Up", 7, None, None, None),
+    ]
 
 
 def test_receivers_of_a_django_store() -> None:
@@ -426,15 +429,15 @@ def test_receivers_of_a_django_store() -> None:
     path = Fixture("django", None).path
     ((greatest,),) = plain(path, "SELECT max(notification_id) FROM notification_tracking")
     found = open_sqlite(path, "Parcels").receivers()
-    assert found.rows() == [("Invoices", "Parcels", greatest)]
+    assert found.rows() == [("Invoices", "Parcels", greatest, None, None, None)]
 
 
 def test_receivers_of_a_sqlalchemy_store() -> None:
     """Only those who follow the application that is open are listed."""
     path = Fixture("sqlalchemy_two_apps", None).path
     assert open_sqlite(path, "parcels").receivers().rows() == [
-        ("deliverycounts", "Parcels", 10),
-        ("invoices", "Parcels", 50),
+        ("deliverycounts", "Parcels", 10, None, None, None),
+        ("invoices", "Parcels", 50, None, None, None),
     ]
 
 
