@@ -5,11 +5,15 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -47,15 +51,27 @@ def taken(frames, events):
     return found
 
 
+_WRITES = """
+import pickle, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from stores import append
+for row in pickle.load(sys.stdin.buffer):
+    append(Path(sys.argv[2]), [row])
+"""
+
+
 @contextmanager
 def writing(path, rows):
-    """Write rows one by one in a thread of its own."""
-    thread = threading.Thread(target=lambda: [append(path, [row]) for row in rows])
-    thread.start()
-    try:
+    """Write rows one by one in a process of its own: in one process, SQLite's locks are void."""
+    folder = str(Path(__file__).parent)
+    with subprocess.Popen(
+        [sys.executable, "-c", _WRITES, folder, path], stdin=subprocess.PIPE
+    ) as process:
+        process.stdin.write(pickle.dumps(rows))
+        process.stdin.close()
         yield
-    finally:
-        thread.join()
+        assert process.wait() == 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +163,13 @@ class Logs(Double):
 def over(source, path):
     """Return the history of a store, read through a double."""
     return history.History(source(open_history(path).source))
+
+
+def opened(store):
+    """Return which files of a store this process has open."""
+    links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    names = [os.readlink(link) for link in links if os.path.islink(link)]
+    return [name for name in names if name.startswith(str(store))]
 
 
 def down():
@@ -323,7 +346,7 @@ class TestEnd:
     def test_leaves_nothing_behind(self, store, how):
         """No thread and no open file is left."""
         gc.collect()
-        before = started_threads(), os.listdir("/proc/self/fd")
+        before = started_threads(), opened(store)
         stop = threading.Event()
         frames = open_history(store).between(upto=30).follow(after=0, stop=stop)
         next(frames)
@@ -336,7 +359,7 @@ class TestEnd:
             assert numbers(frames) == []
         del frames
         gc.collect()
-        assert (started_threads(), os.listdir("/proc/self/fd")) == before
+        assert (started_threads(), opened(store)) == before
 
     def test_waits_longer_the_longer_nothing_comes(self, store):
         """The pauses double, up to a quarter of a second."""

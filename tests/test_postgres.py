@@ -416,7 +416,7 @@ def test_reading_leaves_nothing_behind(postgres, kennel):
 def test_positions_of_types_are_selected_by_the_database(postgres, kennel):
     """A condition on types is in the statement, so that no other rows travel."""
     source = open_history(postgres.url(kennel)).source
-    asked = source._sql(Selection(types=frozenset({"a'b"}), after=3, upto_version=1), {"type"})
+    asked = source._sql.rows(Selection(types=frozenset({"a'b"}), after=3, upto_version=1), {"type"})
     assert "topic = ANY(ARRAY['a''b']::text[])" in asked
     assert "notification_id > 3" in asked
     assert "originator_version::bigint <= 1" in asked

@@ -18,6 +18,7 @@ from stores import simple_rows, started_threads
 from workbench import Projection, errors, handles, open_history, replay, table
 from workbench.cli.envelope import envelope
 from workbench.sources import postgres_server
+from workbench.sources.postgres_sql import Statements
 
 LAYOUT = LAYOUTS["native, text"]
 SECRET = "wr0ng-s3cret/@:"
@@ -147,16 +148,16 @@ class TestInMidRead:
     def test_timeout_leaves_what_was_read(self, postgres, url, monkeypatch):
         """A statement that takes too long ends the reading; what came before it stays usable."""
         history = open_history(f"{url}?timeout=0.5")
-        ask = type(history.source)._sql
+        ask = Statements.rows
 
-        def slow(source, selection, columns):
-            query = ask(source, selection, columns)
+        def slow(statements, selection, columns):
+            query = ask(statements, selection, columns)
             late = (selection.after or 0) >= 12
             return (
                 query.replace(" WHERE ", " WHERE pg_sleep(9) IS NOT NULL AND ") if late else query
             )
 
-        monkeypatch.setattr(type(history.source), "_sql", slow)
+        monkeypatch.setattr(Statements, "rows", slow)
         frames = []
         with pytest.raises(errors.StoreUnreadableError, match=r"timeout=2.*stays usable"):
             frames.extend(history.batches())

@@ -42,7 +42,7 @@ def _show_event(screen: Screen, row: dict[str, Any], state: bytes) -> None:
     time = row["time"]
     said = {
         "position": views.number(row["position"]),
-        "stream": f"{row['stream']}",
+        "stream": views.NOTHING if row["stream"] is None else row["stream"],
         "version": views.NOTHING if row["version"] is None else views.number(row["version"]),
         "type": f"{row['type']}",
         "schema version": str(row["schema_version"] or views.NOTHING),

@@ -7,7 +7,6 @@ lies below the safe head never changes; see `workbench.sources.postgres_head`.
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,17 +25,15 @@ from workbench.errors import (
     printable,
 )
 from workbench.sources.base import RAW_SCHEMA, Capabilities, HeldBack, Selection
-from workbench.sources.layouts import quoted
 from workbench.sources.postgres_head import SafeHead
 from workbench.sources.postgres_layouts import (
     PostgresLayout,
     applications_in,
-    can_be_stored,
-    literal,
     recognise,
     tables_in,
     tracked,
 )
+from workbench.sources.postgres_sql import Statements
 from workbench.sources.postgres_url import Address, address_of
 from workbench.sources.sqlite_reader import Width
 
@@ -63,6 +60,10 @@ class PostgresSource:
     layout: PostgresLayout
     database: str
     safe: SafeHead = field(repr=False)
+
+    @property
+    def _sql(self) -> Statements:
+        return Statements(self.layout)
 
     @property
     def name(self) -> str:
@@ -112,12 +113,12 @@ class PostgresSource:
 
     def _edge(self, session: Session, which: str, among: Selection) -> int | None:
         edge = f"{which}({self.layout.position})::bigint"
-        ((found,),) = session.ask(f"SELECT {edge} FROM {self.layout.table}{self._where(among)}")
+        ((found,),) = session.ask(f"SELECT {edge} FROM {self.layout.table}{self._sql.where(among)}")
         return None if found is None else int(found)
 
     def held_back(self) -> HeldBack | None:
         """Events that are there, and that open transactions may still precede."""
-        mine = "".join(f" AND {condition}" for condition in self._of_application())
+        mine = "".join(f" AND {condition}" for condition in self._sql.of_application())
         with self.server.session() as session:
             return self.safe.held_back(session, mine)
 
@@ -132,7 +133,7 @@ class PostgresSource:
         limit = "" if selection.limit is None else f" LIMIT {selection.limit}"
         with self.server.session() as session:
             asked = selection.meet(Selection(upto=self.safe.bound(session)))
-            rows = f"SELECT 1 FROM {self.layout.table}{self._where(asked)}{limit}"
+            rows = f"SELECT 1 FROM {self.layout.table}{self._sql.where(asked)}{limit}"
             ((counted,),) = session.ask(f"SELECT count(*) FROM ({rows}) AS found")
         return int(counted)
 
@@ -152,7 +153,7 @@ class PostgresSource:
         with self.server.session() as session:
             asked = Selection(upto=min(position, self.safe.bound(session)))
             found = session.ask(
-                f"SELECT {self.layout.state} FROM {self.layout.table}{self._where(asked)} "
+                f"SELECT {self.layout.state} FROM {self.layout.table}{self._sql.where(asked)} "
                 f"AND {self.layout.position} = {position}"
             )
         return bytes(found[0][0] or b"") if found else None
@@ -161,11 +162,11 @@ class PostgresSource:
         """The stored snapshots: `workbench.tables.SNAPSHOTS`."""
         if self.layout.snapshots is None or self.layout.stream is None:
             return tables.SNAPSHOTS.frame()
-        conditions = " AND ".join(self._of_application())
+        conditions = " AND ".join(self._sql.of_application())
         where = f" WHERE {conditions}" if conditions else ""
         with self.server.session() as session:
             rows = session.ask(
-                f"SELECT {self._stream_text()}, originator_version::bigint, topic "
+                f"SELECT {self._sql.stream_text()}, originator_version::bigint, topic "
                 f"FROM {self.layout.of(self.layout.snapshots)}{where}"
             )
         found = pl.DataFrame(rows, schema=tables.SNAPSHOTS.schema, orient="row")
@@ -188,7 +189,7 @@ class PostgresSource:
             ]
             bound = self.safe.bound(session) if known else 0
             for row in known:
-                left = self._where(Selection(after=row["position"], upto=bound))
+                left = self._sql.where(Selection(after=row["position"], upto=bound))
                 ((row["lag_events"],),) = session.ask(
                     f"SELECT count(*) FROM {self.layout.table}{left}"
                 )
@@ -243,99 +244,10 @@ class PostgresSource:
     def _read(
         self, reader: Reader, selection: Selection, columns: Collection[str], saw: _Saw
     ) -> pl.DataFrame:
-        frame = reader.fetch(self._sql(selection, columns))
+        frame = reader.fetch(self._sql.rows(selection, columns))
         saw(frame)
         names = [name for name in RAW_SCHEMA if name in columns]
         return frame.with_columns(_conformed(frame, name) for name in names).select(names)
-
-    def _sql(self, selection: Selection, columns: Collection[str]) -> str:
-        layout = self.layout
-        expressions = {
-            "position": f"{layout.position}::bigint",
-            "stream": self._stream(),
-            "version": layout.version,
-            "type": layout.type,
-            "state": layout.state,
-            "metadata": layout.metadata,
-            "tags": layout.tags,
-        }
-        chosen = [
-            f"{expression} AS {quoted(name)}"
-            for name, expression in expressions.items()
-            if expression is not None and (name in columns or name == "position")
-        ]
-        limit = "" if selection.limit is None else f" LIMIT {selection.limit}"
-        return (
-            f"SELECT {', '.join(chosen)} FROM {layout.table}{self._where(selection)} "
-            f"ORDER BY {layout.position}{limit}"
-        )
-
-    def _stream(self) -> str | None:
-        """The stream as it is read: the 16 bytes of a UUID, which are written out here."""
-        if self.layout.id_is_uuid and not self.layout.id_has_dashes:
-            return self.layout.stream
-        return None if self.layout.stream is None else f"{self.layout.stream}::text"
-
-    def _stream_text(self) -> str:
-        text = f"{self.layout.stream}::text"
-        dashed = not self.layout.id_is_uuid or self.layout.id_has_dashes
-        return text if dashed else f"replace({text}, '-', '')"
-
-    # Conditions
-
-    def _of_application(self) -> list[str]:
-        column, application = self.layout.application_column, self.layout.application
-        if column is None or application is None:
-            return []
-        return [f"{quoted(column)} = {literal(application)}"]
-
-    def _where(self, selection: Selection) -> str:
-        layout, conditions = self.layout, self._of_application()
-        if selection.types is not None:
-            conditions.append(f"{layout.type} = ANY({_array(selection.types)})")
-        if selection.streams is not None:
-            conditions.append(self._in_streams(selection.streams))
-        if selection.tags:
-            conditions.append(self._with_tags(selection.tags))
-        for column, operator, value in (
-            (layout.position, ">", selection.after),
-            (layout.position, "<=", selection.upto),
-            (layout.version or "NULL::bigint", ">", selection.after_version),
-            (layout.version or "NULL::bigint", "<=", selection.upto_version),
-        ):
-            if value is not None:
-                conditions.append(f"{column} {operator} {value}")
-        return f" WHERE {' AND '.join(conditions)}" if conditions else ""
-
-    def _in_streams(self, streams: frozenset[str]) -> str:
-        if self.layout.stream is None:
-            return "false"
-        if not self.layout.id_is_uuid:
-            return f"{self.layout.stream} = ANY({_array(streams)})"
-        form = _DASHED if self.layout.id_has_dashes else _HEX
-        ids = frozenset(filter(form.fullmatch, streams))
-        return f"{self.layout.stream} = ANY({_array(ids)}::uuid[])"
-
-    def _with_tags(self, tags: frozenset[str]) -> str:
-        """Return the condition to have all of these tags, by their own index where there is one."""
-        if self.layout.tags_table is None:
-            return f"{self.layout.tags} @> {_array(tags)}"
-        position, table = self.layout.position, self.layout.of(self.layout.tags_table)
-        return " AND ".join(
-            f"{position} IN (SELECT main_id FROM {table} WHERE tag = {literal(tag)})"
-            if can_be_stored(tag)
-            else "false"
-            for tag in sorted(tags)
-        )
-
-
-_HEX = re.compile("[0-9a-f]{32}")
-_DASHED = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
-def _array(values: Collection[str]) -> str:
-    """Return the SQL array of those values that a column can hold."""
-    return f"ARRAY[{', '.join(literal(v) for v in sorted(values) if can_be_stored(v))}]::text[]"
 
 
 # What a layout does not have.
