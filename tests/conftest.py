@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 os.environ["TZ"] = "UTC"
 time.tzset()
 
-# The writers run in throw-away environments, with other packages.
-collect_ignore = ["fixtures"]
+# The writers run in throw-away environments, with other packages; benchmarks on demand.
+collect_ignore = ["fixtures", "benchmarks"]
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -72,7 +72,7 @@ CASES = [
     (header_only, errors.StoreUnreadableError, "truncated"),
     (without_events, errors.UnknownLayoutError, "customers"),
     (locked, errors.StoreLockedError, "locked"),
-    (lambda _: "kafka://host:1/topic", errors.UnknownTargetError, "'kafka'"),
+    (lambda _: "mqtt://host:1/topic", errors.UnknownTargetError, "'mqtt'"),
     (lambda _: "sqlite://shop.db", errors.UnknownTargetError, "three slashes"),
     (lambda _: "", errors.UnknownTargetError, "no target"),
     (lambda _: 42, errors.UnknownTargetError, "int"),

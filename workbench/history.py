@@ -81,26 +81,22 @@ class History(Editable, Inferring, Followable):
         The source's own last position while nothing narrows the history, at no
         cost; else the last position that is in it.
         """
-        if self.selection == Selection() and not self._is_timed:
+        if self.selection == Selection() and not self._reading.is_timed:
             return self.source.head()
         last: int | None = self.scan().select(pl.col("position").max()).collect().item()
         return last
 
-    @property
-    def _is_timed(self) -> bool:
-        return self._reading.is_timed
-
     def __len__(self) -> int:
         """The number of events in the selection."""
-        if self._is_timed:
+        if self._reading.is_timed:
             return int(self.scan().select(pl.len()).collect().item())
         return self.source.count(self.selection)
 
     def __repr__(self) -> str:
         """One line, without reading anything."""
-        made = f", edited by {', '.join(repr(e.name) for e in self.edits)}" if self.edits else ""
-        narrowed = f", {self.narrowed}" if self.narrowed else ""
-        return f"<History {self.name!r}: {self.source.kind}{made}{narrowed}>"
+        made = f"edited by {', '.join(repr(e.name) for e in self.edits)}" if self.edits else ""
+        told = ", ".join(filter(None, (self.source.kind, made, self.narrowed)))
+        return f"<History {self.name!r}: {told}>"
 
     @property
     def narrowed(self) -> str:
@@ -382,7 +378,7 @@ class History(Editable, Inferring, Followable):
         now
             After which moment a time is in the future; by default the present.
         """
-        is_whole = self.selection == Selection() and not self._is_timed
+        is_whole = self.selection == Selection() and not self._reading.is_timed
         around = quality.Circumstances(
             head=self.source.head(),
             now=moment_of(now or datetime.now(UTC)),

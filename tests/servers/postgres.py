@@ -11,12 +11,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
@@ -42,18 +43,26 @@ def programs() -> Path:
     return max(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
-def _as_who() -> dict[str, Any]:
-    """Return how a process is started: PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        return {"cwd": "/"}
-    return {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": "/"}
+DROPPING = (
+    "import os, sys; os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1])); "
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
+def _as_who() -> list[str]:
+    """Return what stands before a program: PostgreSQL refuses to run as root.
+
+    `Popen(user=...)` would copy this process, which may not fit into the memory: some
+    clients map hundreds of gigabytes.
+    """
+    return [] if os.geteuid() != 0 else [sys.executable, "-c", DROPPING, str(NOBODY)]
 
 
 def _reachable(bin_: Path, folder: Path) -> Path:
     """Return programs that the server's user can run: a copy, where the folder is private."""
     try:
         subprocess.run(
-            [bin_ / "postgres", "--version"], check=True, capture_output=True, **_as_who()
+            [*_as_who(), bin_ / "postgres", "--version"], check=True, capture_output=True, cwd="/"
         )
     except (OSError, subprocess.CalledProcessError):
         install, package = bin_.parent, bin_.parents[1]
@@ -90,12 +99,13 @@ class PostgresServer:
             os.chown(passwords, NOBODY, NOBODY)
         subprocess.run(
             [
+                *_as_who(),
                 *(self._bin / "initdb", "-D", self.data, "-U", "postgres", "-E", "UTF8"),
                 *("--auth=scram-sha-256", f"--pwfile={passwords}", "--locale=C", "--no-sync"),
             ],
             check=True,
             capture_output=True,
-            **_as_who(),
+            cwd="/",
         )
         self.start()
 
@@ -105,12 +115,13 @@ class PostgresServer:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    *_as_who(),
                     *(self._bin / "postgres", "-D", self.data, "-h", "127.0.0.1"),
                     *("-p", str(self.port), "-k", "", *options),
                 ],
                 stdout=log,
                 stderr=log,
-                **_as_who(),
+                cwd="/",
             )
         until = time.monotonic() + START_S
         while True:

@@ -49,6 +49,8 @@ def _offered(names: tuple[str, ...]) -> dict[str, type[Projection]]:
     ProjectionError
         If there is no such module, it cannot be imported, or it defines no projection.
     """
+    if not names:
+        return {}
     from workbench.dashboards.trials import offered
     from workbench.errors import ProjectionError
 

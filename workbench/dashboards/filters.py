@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workbench.dashboards.answers import Answers
 
 OFFERED_FROM = 2  # characters
+TAKE_S = 0.25  # after the field was left, before what was typed counts
 PAUSE_S = 0.15  # without a key, before streams are offered
 
 
@@ -41,7 +42,7 @@ class FilterForm:
         self._typed = ""
         change = self._change
         self._text = field("Text in the payload", "any text", change)
-        self._stream = field("Stream", "its name in full", change)
+        self._stream = field("Stream", "its name in full", self._name)
         self._stream.param.watch(self._offer, "value_input")
         self._offers = offers(self._take)
         self._types = checks(change)
@@ -140,8 +141,17 @@ class FilterForm:
         if self._typed == typed:
             self._offers.param.update(options=found, value=None, visible=bool(found))
 
+    async def _name(self, event: Any) -> None:  # noqa: ANN401, Panel's event
+        """Filter by the stream that was typed, unless one that was offered is taken instead."""
+        if self._offers.visible and not self._is_showing:
+            await asyncio.sleep(TAKE_S)  # a click on an offer leaves the field first
+            if self._stream.value != event.new:
+                return
+        await self._change(event)
+
     async def _take(self, event: Any) -> None:  # noqa: ANN401, Panel's event
         if event.new is not None and not self._is_showing:
+            self._offers.visible = False
             self._stream.value = event.new
 
     async def _clear_all(self, _event: Any) -> None:  # noqa: ANN401, Panel's event

@@ -92,7 +92,7 @@ class TypedReader:
             return rows.piece(_one_by_one(rows.texts))
         if not fields.columns:
             return rows.piece(pl.DataFrame(height=rows.texts.len()))
-        if fields.height != rows.texts.len():
+        if fields.height != rows.texts.len() or any(map(_is_garbled, fields)):
             return rows.piece(_one_by_one(rows.texts))
         schema = _arrow_schema(fields.schema)
         if schema is not None:
@@ -286,6 +286,20 @@ def _arrow_type(dtype: pl.DataType) -> pa.DataType | None:
         pl.Boolean: pa.bool_(),
     }
     return simple.get(type(dtype))
+
+
+def _is_garbled(column: pl.Series) -> bool:
+    """Return whether a list or object may have become text that is no JSON.
+
+    Polars writes control characters into it as they are.
+    """
+    if isinstance(column.dtype, pl.Struct):
+        return any(map(_is_garbled, column.struct.unnest()))
+    if isinstance(column.dtype, pl.List):
+        return _is_garbled(column.explode())
+    if column.dtype != pl.String:
+        return False
+    return bool(column.filter(column.str.contains(r"^[\[{]")).str.contains(r"[\x00-\x1f]").any())
 
 
 def _is_deep(text: str) -> bool:
