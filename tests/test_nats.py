@@ -16,13 +16,20 @@ from contracts import EmptySourceContract, Made, SourceContract, expected, posit
 from hypothesis import given
 from nats.js.api import AckPolicy, ConsumerConfig
 from polars.testing import assert_frame_equal
+from servers.front import front
 from servers.nats import NatsServer, nats_server
 from servers.process import free_port
 from stores import Row, simple_rows, started_threads, state_of
 from strategies import histories, plain_states, selections
 
 from workbench import open_history
-from workbench.errors import StoreNotFoundError, StoreUnreadableError, UnknownTargetError
+from workbench.errors import (
+    AccessDeniedError,
+    ServerUnreachableError,
+    StoreNotFoundError,
+    StoreUnreadableError,
+    UnknownTargetError,
+)
 from workbench.sources import Selection
 from workbench.tables import EVENTS, RECEIVERS
 from workbench.targets import open_source
@@ -684,6 +691,41 @@ def test_a_wrong_login(guarded: NatsServer, login: str) -> None:
     with pytest.raises(StoreUnreadableError, match="refuses the login") as refused:
         open_source(f"nats://{login}127.0.0.1:{guarded.process.port}/S")
     assert not {"wr0ng-w0rd", "s0me-t0ken"} & set(str(refused.value).replace("@", ":").split(":"))
+
+
+def test_a_login_that_is_cut_off(guarded: NatsServer) -> None:
+    """A server that wants a login, and resets the connection instead of an answer, refuses it."""
+    with (
+        front(guarded.process.port, cuts=99) as double,
+        pytest.raises(AccessDeniedError, match="refuses the login.*closes the connection"),
+    ):
+        open_source(f"nats://ann:wr0ng-w0rd@127.0.0.1:{double.port}/S")
+    assert double.seen == 3
+
+
+def test_a_connection_that_is_cut_off(server: NatsServer) -> None:
+    """A server that wants no login, and resets each connection, is one that does not answer."""
+    with (
+        front(server.process.port, cuts=99) as double,
+        pytest.raises(ServerUnreachableError, match="Check that the server runs"),
+    ):
+        open_source(f"nats://127.0.0.1:{double.port}/S")
+
+
+@pytest.mark.parametrize("cuts", [1, 2])
+def test_a_connection_that_is_cut_once(guarded: NatsServer, cuts: int) -> None:
+    """A connection that is reset before it is used is tried again."""
+    with front(guarded.process.port, cuts) as double:
+        url = f"nats://ann:{SECRET}@127.0.0.1:{double.port}/S"
+        assert open_source(url).count(Selection()) == 3
+    assert double.seen > cuts
+
+
+def test_the_login_is_answered_before_more_is_sent(guarded: NatsServer) -> None:
+    """Each of many refusals is told by the server's own word, never by a lost connection."""
+    for _ in range(20):
+        with pytest.raises(AccessDeniedError, match="'Authorization Violation'"):
+            open_source(f"nats://ann:wr0ng-w0rd@127.0.0.1:{guarded.process.port}/S")
 
 
 def test_a_secret_is_shown_nowhere(guarded: NatsServer) -> None:

@@ -35,6 +35,8 @@ T = TypeVar("T")
 CLIENT_NAME = "event-workbench"
 _CLOSING_S = 1.0  # for a server that no longer answers
 _SLACK_S = 5.0  # of the thread that waits, beyond what its task takes at most
+_LOGINS = 3  # how often a connection is tried that is cut before the login is answered
+_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class StreamClient(Client):
     sink: Any = None
     sink_id: int = -1
     wants_tls: bool = False
+    asked_login: bool = False
+    """Whether the server's first word was that it wants a login."""
+    on_lost: Callable[[], None] | None = None
+    """Called when a connection is lost that was in use."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,6 +114,7 @@ class StreamClient(Client):
         if self.wants_tls and not info.get("tls_required"):
             msg = "TLS was asked for, and the server does not require it"
             raise client_errors.SecureConnWantedError(msg)
+        self.asked_login = bool(info.get("auth_required"))
         await super()._process_info(info, initial_connection)
 
     async def _process_msg(
@@ -128,6 +135,31 @@ async def connect(server: Server, on_lost: Callable[[], None] | None = None) -> 
     StoreUnreadableError
         If nobody answers, or the server refuses.
     """
+    logins = 1
+    while True:
+        client = StreamClient()
+        client.wants_tls = "tls" in server.settings
+        try:
+            await _dial(server, client)
+        except _CUT as error:
+            # A server that refuses a login closes at once, and what it said may be lost with
+            # the connection. One that has just started closes too.
+            if logins == _LOGINS:
+                raise _cut(server, client, error) from error
+            await asyncio.sleep(logins * _AGAIN_S)
+            logins += 1
+        except (OSError, client_errors.Error, ValueError) as error:
+            raise refused(server, error) from error
+        else:
+            client.on_lost = on_lost
+            return client
+
+
+_CUT = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+
+
+async def _dial(server: Server, client: StreamClient) -> None:
+    """Connect a client, or raise what its last attempt failed with, and close it."""
     seen: list[Exception] = []
 
     async def note(error: Exception) -> None:
@@ -135,11 +167,9 @@ async def connect(server: Server, on_lost: Callable[[], None] | None = None) -> 
 
     async def lost() -> None:
         client.lost.set()
-        if on_lost is not None:
-            on_lost()
+        if client.on_lost is not None:
+            client.on_lost()
 
-    client = StreamClient()
-    client.wants_tls = "tls" in server.settings
     try:
         async with asyncio.timeout(server.timeout_s):
             await client.connect(
@@ -152,13 +182,31 @@ async def connect(server: Server, on_lost: Callable[[], None] | None = None) -> 
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
                 connect_timeout=max(1, round(server.timeout_s)),
+                # The login is answered before anything else is sent: what a server has not read
+                # when it closes turns its answer into a reset of the connection.
+                verbose=True,
                 **server.settings,
             )
-    except (OSError, client_errors.Error, TimeoutError, ValueError) as error:
-        with suppress(Exception):  # a client that never connected may fail to close
-            await client.close()
-        raise refused(server, seen[-1] if seen else error) from error
-    return client
+    except BaseException as error:
+        await close(client)
+        if seen and isinstance(error, Exception):
+            raise seen[-1] from error
+        raise
+    if not client.is_connected:  # the client takes the end of a connection for an answer
+        await close(client)
+        msg = "the server closed the connection"
+        raise ConnectionResetError(msg)
+
+
+def _cut(server: Server, client: StreamClient, error: OSError) -> StoreUnreadableError:
+    """Return the error for a server that closes the connection instead of an answer."""
+    if not client.asked_login:
+        return refused(server, error)
+    return server.error(
+        f"the server refuses the login (it asks for one, and closes the connection: {error})",
+        "Check the name and password, the token, or the credentials file.",
+        AccessDeniedError,
+    )
 
 
 def refused(server: Server, error: BaseException) -> StoreUnreadableError:
