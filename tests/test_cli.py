@@ -168,7 +168,7 @@ def invocations(store, folder):
         "rate": [store],
         "schemas": [store],
         "export": [store, folder / "out.csv"],
-        "archive": [store, folder / "out.delta"],
+        "copy": [store, folder / "out.delta"],
         "tail": [store, "--last", 1, "--no-follow"],
         "compare": [
             *(store, "--base", "counting:per_type", "--with", "counting:per_type"),
@@ -472,11 +472,11 @@ def test_objects_of_a_log_are_chosen(store, tmp_path):
     assert run("streams", store, "--object-type", "Order").exit_code == 2
 
 
-def test_archive_says_what_it_copied(store, tmp_path):
-    """`archive` copies what is new, checks it where asked, and the archive is a target."""
+def test_copy_says_what_it_copied(store, tmp_path):
+    """`copy` copies what is new, checks it where asked, and the archive is a target."""
     out = tmp_path / "out.delta"
-    assert "Copied 30 new events" in run("archive", store, out).stdout
-    again = answer("archive", store, out, "--verify")
+    assert "Copied 30 new events" in run("copy", store, out).stdout
+    again = answer("copy", store, out, "--verify")
     assert (again["events"], again["position"], again["verified"]) == (0, 30, True)
     assert answer("open", out)["events"] == 30
 

@@ -7,9 +7,9 @@ Polars frames; `replay` runs a `Projection` over it and remembers every change;
 notebook, `%load_ext workbench` makes the cell magic `%%trial` known.
 """
 
-from workbench.archiving import Archived, archive
 from workbench.comparing.comparison import Comparison, compare, propose_correction
 from workbench.compatibility import SchemaDiff, check_compatibility, diff
+from workbench.copying import Copied, copy_history
 from workbench.edits import Edit, NewEvent
 from workbench.errors import WorkbenchError
 from workbench.event import Event
@@ -29,8 +29,8 @@ from workbench.upcasting.releases import ReleaseComparison, compare_releases
 from workbench.upcasting.report import UpcasterReport
 
 __all__ = [
-    "Archived",
     "Comparison",
+    "Copied",
     "Edit",
     "Event",
     "History",
@@ -42,12 +42,12 @@ __all__ = [
     "Trial",
     "UpcasterReport",
     "WorkbenchError",
-    "archive",
     "browse",
     "check_compatibility",
     "check_upcasters",
     "compare",
     "compare_releases",
+    "copy_history",
     "diff",
     "draft_test",
     "draft_upcaster",

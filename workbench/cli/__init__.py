@@ -63,7 +63,7 @@ for command in (
     schemas.schemas,
     extracts.event,
     extracts.export,
-    extracts.archive,
+    extracts.copy,
     tail.tail,
     comparing.compare,
     upcast.upcast,

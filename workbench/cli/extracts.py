@@ -99,34 +99,34 @@ def export(asked: Asked, out: Path, *, overwrite: bool) -> Answer:
 
 
 @command(
-    "archive",
+    "copy",
     TARGET,
-    click.argument("out", type=click.Path(path_type=Path)),
-    click.option("--verify", is_flag=True, help="Compare all of it with the store afterwards."),
+    click.argument("archive", type=click.Path(path_type=Path)),
+    click.option("--verify", is_flag=True, help="Compare all of it with the source afterwards."),
     *STORE,
     *FILE,
-    examples=["archive shop.db shop.delta", "archive shop.db shop.delta --verify"],
+    examples=["copy shop.db shop.delta", "copy shop.db shop.delta --verify"],
 )
-def archive(asked: Asked, out: Path, *, verify: bool) -> Answer:
+def copy(asked: Asked, archive: Path, *, verify: bool) -> Answer:
     """Copy what is new into a Delta table, each event exactly once.
 
-    It can be stopped at any moment, and goes on where it was. OUT is opened like a store,
+    It can be stopped at any moment, and goes on where it was. ARCHIVE is opened like a store,
     also while it grows.
     """
-    from workbench.archiving import archive as copy
+    from workbench.copying import copy_history
 
-    asked.bar.begin("archiving")
-    done = copy(asked.history(), out, progress=asked.bar.report, verify=verify)
+    asked.bar.begin("copying")
+    done = copy_history(asked.history(), archive, progress=asked.bar.report, verify=verify)
 
     def show(screen: Screen) -> None:
-        also = ", and all of it is the same as in the store" if verify else ""
+        also = ", and all of it is the same as in the source" if verify else ""
         screen.lines(
-            f"Copied {done.events:,} new events to {out}, which goes up to position "
+            f"Copied {done.events:,} new events to {archive}, which goes up to position "
             f"{done.position or 0:,}{also}."
         )
 
     result = {
-        "path": str(out),
+        "path": str(archive),
         "events": done.events,
         "position": done.position,
         "version": done.version,

@@ -1,4 +1,4 @@
-"""How fast a store is archived, and an archive of ten times as many events is asked."""
+"""How fast a store is copied into an archive, and one of ten times as many events is asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import polars as pl
 from big_store import BEGINS, TYPES, make_store
 from reading import best, say
 
-from workbench import archive, open_history
+from workbench import copy_history, open_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,24 +30,24 @@ def copying(store: Path, folder: Path) -> None:
 
     def copy() -> object:
         shutil.rmtree(path, ignore_errors=True)
-        return archive(history, path, progress=False)
+        return copy_history(history, path, progress=False)
 
     floor, copied = best(lambda: sum(f.height for f in history.batches()), copy, rounds=3)
     rate, cpu = count / copied.wall_s, count / copied.cpu_s
     print(f"     floor, reading alone: {floor.wall_s:.2f} s, {floor.cpu_s:.2f} s of processor")
     say(
-        f"archive, {count:,} events",
+        f"copy, {count:,} events",
         f"{copied.wall_s:.2f} s ({copied.cpu_s:.2f} cpu), {rate:,.0f}/s",
         ">= 500,000 events/s",
         met=rate >= 500_000,
     )
     print(f"     on one processor alone: {cpu:,.0f}/s")
     again, checked = best(
-        lambda: archive(history, path, progress=False),
-        lambda: archive(history, path, progress=False, verify=True),
+        lambda: copy_history(history, path, progress=False),
+        lambda: copy_history(history, path, progress=False, verify=True),
         rounds=2,
     )
-    say("archive, nothing new", f"{again.wall_s * 1000:.0f} ms", "< 1 s", met=again.wall_s < 1)
+    say("copy, nothing new", f"{again.wall_s * 1000:.0f} ms", "< 1 s", met=again.wall_s < 1)
     print(f"     with verify: {checked.wall_s:.2f} s")
     size = sum(file.stat().st_size for file in path.rglob("*"))
     print(f"     {size / 2**20:.0f} MiB, where the store has {store.stat().st_size / 2**20:.0f}")
@@ -66,7 +66,7 @@ def large(store: Path, folder: Path) -> Path:
             pl.col("position") + number * events.height, pl.col("time") + number * shift
         )
         moved.write_parquet(parts / f"{number}.parquet", compression="lz4")
-    archive(open_history(parts), path, progress=False)
+    copy_history(open_history(parts), path, progress=False)
     shutil.rmtree(parts)
     return path
 

@@ -55,8 +55,8 @@ MOST_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Archived:
-    """What one run of `archive` did."""
+class Copied:
+    """What one run of `copy_history` did."""
 
     path: Path
     events: int
@@ -71,18 +71,18 @@ class Archived:
         """One line."""
         rate = self.events / self.seconds if self.seconds else 0.0
         return (
-            f"<Archived {str(self.path)!r}: {self.events:,} new events, up to "
+            f"<Copied {str(self.path)!r}: {self.events:,} new events, up to "
             f"{self.position or 0:,}, version {self.version}, {rate:,.0f} events/s>"
         )
 
 
-def archive(
+def copy_history(
     history: History,
     path: str | Path,
     *,
     progress: bool | Callable[[Progress], None] = True,
     verify: bool = False,
-) -> Archived:
+) -> Copied:
     """Copy what is new of a history into a Delta table, and return what was done.
 
     Parameters
@@ -100,7 +100,7 @@ def archive(
     ------
     ArchiveError
         If the archive is of another history, or the history has no total order or is
-        narrowed otherwise; if another process archives at the same time; or if the two are
+        narrowed otherwise; if another process copies at the same time; or if the two are
         found to differ.
     ExportError
         If it cannot be written.
@@ -115,7 +115,7 @@ def archive(
     >>> from workbench import open_history
     >>> from workbench.samples import shop_path
     >>> with TemporaryDirectory() as folder:
-    ...     done = archive(open_history(shop_path()), f"{folder}/shop.delta")
+    ...     done = copy_history(open_history(shop_path()), f"{folder}/shop.delta")
     ...     len(open_history(f"{folder}/shop.delta"))
     54375
     """
@@ -126,12 +126,12 @@ def archive(
     if last is not None:
         _check_goes_on(history, path, last)
     copied = 0
-    with shown(progress, f"archiving {history.name}") as report:
+    with shown(progress, f"copying {history.name}") as report:
         for frame in _written(history.between(after=last).with_progress(report), path, table):
             copied, last = copied + frame.height, frame["position"][-1]
     if verify:
         _verify(history, path, last)
-    return Archived(path, copied, last, table.version(), clock.monotonic() - begun)
+    return Copied(path, copied, last, table.version(), clock.monotonic() - begun)
 
 
 def _check_whole(history: History) -> None:
@@ -141,13 +141,13 @@ def _check_whole(history: History) -> None:
     if narrowed or history.edits:
         found = f"is narrowed to {history.narrowed}" if narrowed else "is edited"
         msg = (
-            f"Cannot archive {history.name!r}: it {found}, and an archive goes on by position. "
-            "Archive the whole history, and narrow the archive; or use export."
+            f"Cannot copy {history.name!r}: it {found}, and an archive goes on by position. "
+            "Copy the whole history, and narrow the archive; or use export."
         )
         raise ArchiveError(msg)
     if not history.source.capabilities.total_order:
         msg = (
-            f"Cannot archive {history.name!r}: its partitions have no order among each other, so "
+            f"Cannot copy {history.name!r}: its partitions have no order among each other, so "
             "no one position says how far a copy has come. Use export."
         )
         raise ArchiveError(msg)
@@ -164,7 +164,7 @@ def _table(history: History, path: Path) -> DeltaTable:
         return _known(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         msg = (
-            f"Cannot archive to {str(path)!r}: something else is there. Name a new folder, or an "
+            f"Cannot copy to {str(path)!r}: something else is there. Name a new folder, or an "
             "archive."
         )
         raise ArchiveError(msg)
@@ -192,7 +192,7 @@ def _known(path: Path) -> DeltaTable:
     table = delta_table(path)
     if origin_of(table) is None:
         msg = (
-            f"Cannot archive to {str(path)!r}: it is a Delta table that the workbench has not "
+            f"Cannot copy to {str(path)!r}: it is a Delta table that the workbench has not "
             "made. Name a new folder, or an archive."
         )
         raise ArchiveError(msg)
@@ -227,7 +227,7 @@ def _check_goes_on(history: History, path: Path, last: int) -> None:
 
 def _written(history: History, path: Path, table: DeltaTable) -> Iterator[pl.DataFrame]:
     """Yield the events that were written, a commit at a time; writing goes on beside reading."""
-    with ThreadPoolExecutor(1, "workbench-archive") as pool:
+    with ThreadPoolExecutor(1, "workbench-copy") as pool:
         under_way: Future[pl.DataFrame] | None = None
         for frame in _by_file(history):
             if under_way is not None:
@@ -278,7 +278,7 @@ def _commit(frame: pl.DataFrame, path: Path, table: DeltaTable) -> pl.DataFrame:
             file.unlink(missing_ok=True)
         if isinstance(error, CommitFailedError):
             msg = (
-                f"Cannot archive to {str(path)!r}: another process has archived to it since. "
+                f"Cannot copy to {str(path)!r}: another process has copied to it since. "
                 "Nothing is lost or doubled: run it again."
             )
             raise ArchiveError(msg) from error
@@ -332,7 +332,7 @@ def _differs(frame: pl.DataFrame, found: pl.DataFrame, path: Path) -> None:
     odd: int | None = both.filter(~pl.col("a").eq_missing(pl.col("b")))["position"].sort().item(0)
     msg = (
         f"The archive {str(path)!r} differs from the history at position {odd}. The source has "
-        "been changed since, or the archive has: archive it again, into a new folder."
+        "been changed since, or the archive has: copy it again, into a new folder."
     )
     raise ArchiveError(msg)
 
@@ -340,6 +340,6 @@ def _differs(frame: pl.DataFrame, found: pl.DataFrame, path: Path) -> None:
 def _unwritable(path: Path, error: BaseException) -> ExportError:
     lines = str(getattr(error, "strerror", None) or error).splitlines() or ["no reason given"]
     return ExportError(
-        f"Cannot archive to {str(path)!r}: {lines[0][:300]}. Check the folder, who may write to "
+        f"Cannot copy to {str(path)!r}: {lines[0][:300]}. Check the folder, who may write to "
         "it, and its free space."
     )

@@ -22,8 +22,8 @@ from polars.testing import assert_frame_equal
 from stores import Row, append, simple_rows, state_of, write_native
 from strategies import histories, predicates
 
-from workbench import History, archive, errors, open_history
-from workbench.archiving import _commit
+from workbench import History, copy_history, errors, open_history
+from workbench.copying import _commit
 from workbench.export import export
 from workbench.sources.delta import FILE_NAME, RECEIVER, files_of
 from workbench.tables import EVENTS
@@ -32,7 +32,7 @@ from workbench.tables import EVENTS
 @pytest.fixture
 def small_files(monkeypatch):
     """Let a file of an archive have ten events, and a part of a store too."""
-    monkeypatch.setattr("workbench.archiving.ROWS_A_FILE", 10)
+    monkeypatch.setattr("workbench.copying.ROWS_A_FILE", 10)
     for module in ("sqlite", "sqlite_reader"):
         monkeypatch.setattr(f"workbench.sources.{module}.ROWS_A_PART", 10)
     monkeypatch.setattr("workbench.sources.sqlite_reader.FIRST_RANGE", 10)
@@ -42,7 +42,7 @@ def small_files(monkeypatch):
 def archived(small, tmp_path):
     """Return the archive of the small store."""
     path = tmp_path / "small.delta"
-    archive(small, path, progress=False)
+    copy_history(small, path, progress=False)
     return path
 
 
@@ -59,7 +59,7 @@ class TestArchive(DecodedSourceContract):
     def made(cls, new_path):
         """Return the source of 40 events."""
         path = new_path().with_suffix(".delta")
-        archive(stored(new_path(), KNOWN), path, progress=False)
+        copy_history(stored(new_path(), KNOWN), path, progress=False)
         return Made(open_history(path).source, KNOWN)
 
 
@@ -73,9 +73,9 @@ class TestArchiveOfManyFiles(DecodedSourceContract):
         path, store = new_path().with_suffix(".delta"), new_path()
         write_native(store, KNOWN[:3])
         for first in range(3, 40, 7):
-            archive(open_history(store), path, progress=False)
+            copy_history(open_history(store), path, progress=False)
             append(store, KNOWN[first : first + 7])
-        archive(open_history(store), path, progress=False)
+        copy_history(open_history(store), path, progress=False)
         return Made(open_history(path).source, KNOWN)
 
 
@@ -101,7 +101,7 @@ class TestEmptyArchive(EmptySourceContract):
     def source(cls, new_path):
         """Return the source of no events."""
         path = new_path().with_suffix(".delta")
-        archive(stored(new_path(), []), path, progress=False)
+        copy_history(stored(new_path(), []), path, progress=False)
         return open_history(path).source
 
 
@@ -112,7 +112,7 @@ class TestEmptyArchive(EmptySourceContract):
 def test_archive_is_the_history(new_path, made, condition):
     """An archive has the same events, and finds the same by any condition."""
     history, path = stored(new_path(), made), new_path().with_suffix(".delta")
-    archive(history, path, progress=False, verify=True)
+    copy_history(history, path, progress=False, verify=True)
     found = open_history(path)
     assert_frame_equal(found.scan().collect(), history.scan().collect())
     assert_frame_equal(
@@ -128,7 +128,7 @@ def test_archive_in_parts_is_the_archive_in_one(new_path, made, cuts):
     for cut in [*sorted(cuts), len(made)]:
         append(store, made[done:cut])
         done = max(done, min(cut, len(made)))
-        copied += archive(open_history(store), path, progress=False).events
+        copied += copy_history(open_history(store), path, progress=False).events
     assert copied == len(made)
     assert_frame_equal(rows_of(path), open_history(store).scan().collect())
 
@@ -136,7 +136,7 @@ def test_archive_in_parts_is_the_archive_in_one(new_path, made, cuts):
 def test_problems_are_those_of_the_store(shop, tmp_path):
     """Also holes in the positions are found in an archive, as in the store."""
     path = tmp_path / "shop.delta"
-    archive(shop, path, progress=False)
+    copy_history(shop, path, progress=False)
     found, known = open_history(path).problems(), shop.problems()
     asked = pl.col("kind").is_in(["snapshot_ahead", "receiver_ahead"])
     assert_frame_equal(found.filter(~asked), known.filter(~asked))
@@ -147,17 +147,17 @@ def test_problems_are_those_of_the_store(shop, tmp_path):
 
 def test_says_what_it_did(small, tmp_path):
     """The answer has the events of this run, and where the archive ends."""
-    done = archive(small, tmp_path / "a.delta", progress=False)
+    done = copy_history(small, tmp_path / "a.delta", progress=False)
     assert (done.events, done.position, done.path) == (30, 30, tmp_path / "a.delta")
     assert "30 new events, up to 30" in repr(done)
-    again = archive(small, tmp_path / "a.delta", progress=False)
+    again = copy_history(small, tmp_path / "a.delta", progress=False)
     assert (again.events, again.position, again.version) == (0, 30, done.version)
 
 
 def test_only_what_is_new_is_copied(store, archived):
     """A second run adds the events that have come since, in a file of their own."""
     append(store, [Row(40, "stream-9", 1, "shop:Order.Lost", state_of())])
-    done = archive(open_history(store), archived, progress=False)
+    done = copy_history(open_history(store), archived, progress=False)
     assert (done.events, done.position) == (1, 40)
     assert [(f.first, f.last) for f in files_of(DeltaTable(archived))] == [(1, 30), (40, 40)]
 
@@ -165,7 +165,7 @@ def test_only_what_is_new_is_copied(store, archived):
 @pytest.mark.usefixtures("small_files")
 def test_each_file_is_a_commit_with_its_position(small, tmp_path):
     """The last position stands in the commit that adds the events up to it."""
-    archive(small, tmp_path / "a.delta", progress=False)
+    copy_history(small, tmp_path / "a.delta", progress=False)
     positions = [
         DeltaTable(tmp_path / "a.delta", version=version).transaction_version(RECEIVER)
         for version in range(DeltaTable(tmp_path / "a.delta").version() + 1)
@@ -190,7 +190,7 @@ def test_files_are_compressed_with_zstandard(archived):
 def test_reports_progress(small, tmp_path):
     """Whoever is named is told how far the copying has come."""
     seen = []
-    archive(small, tmp_path / "a.delta", progress=seen.append)
+    copy_history(small, tmp_path / "a.delta", progress=seen.append)
     assert seen[-1].done == seen[-1].total
 
 
@@ -198,7 +198,7 @@ def test_source_stays_as_it_is(store, tmp_path_factory):
     """Archiving changes nothing beside the store, and reading nothing in the archive."""
     path = tmp_path_factory.mktemp("archive") / "a.delta"
     before = fingerprint(store.parent)
-    archive(open_history(store), path, progress=False, verify=True)
+    copy_history(open_history(store), path, progress=False, verify=True)
     assert fingerprint(store.parent) == before
     held = fingerprint(path)
     history = open_history(path)
@@ -212,7 +212,7 @@ def test_archive_that_grows_is_seen(store, archived):
     history = open_history(archived)
     assert len(history) == 30
     append(store, [Row(31, "stream-9", 1, "shop:Order.Lost", state_of())])
-    archive(open_history(store), archived, progress=False)
+    copy_history(open_history(store), archived, progress=False)
     assert (len(history), history.head) == (31, 31)
     assert "shop:Order.Lost" in history.type_names()
 
@@ -222,7 +222,7 @@ def test_archive_is_followed(store, archived):
     with closing(open_history(archived).follow(after=28)) as frames:
         assert next(frames)["position"].to_list() == [29, 30]
         append(store, [Row(31, "stream-9", 1, "shop:Order.Lost", state_of())])
-        archive(open_history(store), archived, progress=False)
+        copy_history(open_history(store), archived, progress=False)
         assert next(frames)["position"].to_list() == [31]
 
 
@@ -241,12 +241,12 @@ def test_other_tools_read_it(archived):
 def test_archive_that_was_reordered_is_in_order(store, archived):
     """A table that another tool has rewritten is sorted when it is read, and grows on."""
     append(store, [Row(31, "stream-9", 1, "shop:Order.Lost", state_of())])
-    archive(open_history(store), archived, progress=False)
+    copy_history(open_history(store), archived, progress=False)
     table = DeltaTable(archived)
     table.optimize.z_order(["stream"])
     assert not all(FILE_NAME.fullmatch(file.path) for file in files_of(DeltaTable(archived)))
     append(store, [Row(32, "stream-9", 2, "shop:Order.Lost", state_of())])
-    archive(open_history(store), archived, progress=False, verify=True)
+    copy_history(open_history(store), archived, progress=False, verify=True)
     assert rows_of(archived)["position"].to_list() == list(range(1, 33))
 
 
@@ -262,7 +262,7 @@ def test_archive_that_was_reordered_is_in_order(store, archived):
 @pytest.mark.usefixtures("small_files")
 def test_files_in_which_nothing_fits_are_left_out(small, tmp_path, narrow, left):
     """Positions and times in the table's log say which files need not be opened."""
-    archive(small, tmp_path / "a.delta", progress=False)
+    copy_history(small, tmp_path / "a.delta", progress=False)
     history = narrow(open_history(tmp_path / "a.delta"))
     asked = history._reading._timed(history.selection)
     files = files_of(DeltaTable(tmp_path / "a.delta"))
@@ -276,12 +276,12 @@ def test_files_in_which_nothing_fits_are_left_out(small, tmp_path, narrow, left)
 
 KILLED = """
 import sys
-from workbench import archive, open_history
-import workbench.archiving, workbench.sources.sqlite, workbench.sources.sqlite_reader as reader
-workbench.archiving.ROWS_A_FILE = 500
+from workbench import copy_history, open_history
+import workbench.copying, workbench.sources.sqlite, workbench.sources.sqlite_reader as reader
+workbench.copying.ROWS_A_FILE = 500
 workbench.sources.sqlite.ROWS_A_PART = reader.ROWS_A_PART = reader.FIRST_RANGE = 500
 print("begun", flush=True)
-archive(open_history(sys.argv[1]), sys.argv[2], progress=False)
+copy_history(open_history(sys.argv[1]), sys.argv[2], progress=False)
 """
 
 
@@ -303,7 +303,7 @@ def test_killed_at_any_moment_it_goes_on(tmp_path):
             assert_frame_equal(found, whole.head(found.height))
             heights.append(found.height)
     assert heights == sorted(heights)
-    archive(history, path, progress=False, verify=True)
+    copy_history(history, path, progress=False, verify=True)
     assert_frame_equal(rows_of(path), whole)
 
 
@@ -321,9 +321,9 @@ def test_reading_that_fails_keeps_what_was_copied(small, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(History, "batches", failing)
         with pytest.raises(errors.StoreUnreadableError, match="gone"):
-            archive(small, tmp_path / "a.delta", progress=False)
+            copy_history(small, tmp_path / "a.delta", progress=False)
     assert 0 < len(open_history(tmp_path / "a.delta")) < 30
-    archive(small, tmp_path / "a.delta", progress=False, verify=True)
+    copy_history(small, tmp_path / "a.delta", progress=False, verify=True)
     assert len(open_history(tmp_path / "a.delta")) == 30
 
 
@@ -332,13 +332,13 @@ def test_two_at_the_same_time_double_nothing(small, archived, store, monkeypatch
     append(store, [Row(31, "stream-9", 1, "shop:Order.Lost", state_of())])
 
     def late(frame, path, table):
-        monkeypatch.setattr("workbench.archiving._commit", _commit)
-        archive(open_history(store), path, progress=False)
+        monkeypatch.setattr("workbench.copying._commit", _commit)
+        copy_history(open_history(store), path, progress=False)
         return _commit(frame, path, table)
 
-    monkeypatch.setattr("workbench.archiving._commit", late)
-    with pytest.raises(errors.ArchiveError, match="another process has archived"):
-        archive(open_history(store), archived, progress=False)
+    monkeypatch.setattr("workbench.copying._commit", late)
+    with pytest.raises(errors.ArchiveError, match="another process has copied"):
+        copy_history(open_history(store), archived, progress=False)
     assert rows_of(archived)["position"].to_list() == list(range(1, 32))
     assert len(list(archived.glob("*.parquet"))) == 2
 
@@ -351,10 +351,10 @@ def test_another_history_is_refused(archived, tmp_path):
     other = stored(tmp_path / "other.db", simple_rows(40, start=2))
     before = fingerprint(archived)
     with pytest.raises(errors.ArchiveError, match="that event is another one"):
-        archive(other, archived, progress=False)
+        copy_history(other, archived, progress=False)
     short = stored(tmp_path / "short.db", simple_rows(5))
     with pytest.raises(errors.ArchiveError, match="that event is not there"):
-        archive(short, archived, progress=False)
+        copy_history(short, archived, progress=False)
     assert fingerprint(archived) == before
 
 
@@ -369,15 +369,15 @@ def test_another_history_is_refused(archived, tmp_path):
 )
 def test_part_of_a_history_is_refused(small, tmp_path, narrow):
     """A history that leaves out events by anything but position cannot be gone on with."""
-    with pytest.raises(errors.ArchiveError, match="Archive the whole history|use export"):
-        archive(narrow(small), tmp_path / "a.delta", progress=False)
+    with pytest.raises(errors.ArchiveError, match="Copy the whole history|use export"):
+        copy_history(narrow(small), tmp_path / "a.delta", progress=False)
     assert not (tmp_path / "a.delta").exists()
 
 
 def test_beginning_of_a_history_goes_on(small, tmp_path):
     """A history may be archived up to a position first, and the rest later."""
-    archive(small.between(upto=12), tmp_path / "a.delta", progress=False, verify=True)
-    assert archive(small, tmp_path / "a.delta", progress=False, verify=True).events == 18
+    copy_history(small.between(upto=12), tmp_path / "a.delta", progress=False, verify=True)
+    assert copy_history(small, tmp_path / "a.delta", progress=False, verify=True).events == 18
 
 
 def test_several_partitions_are_refused(tmp_path):
@@ -385,7 +385,7 @@ def test_several_partitions_are_refused(tmp_path):
     rows = {"position": [1, 1], "partition": [0, 1], "stream": ["s"] * 2, "type": ["A"] * 2}
     pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
     with pytest.raises(errors.ArchiveError, match="no order among each other"):
-        archive(open_history(tmp_path / "a.parquet"), tmp_path / "a.delta", progress=False)
+        copy_history(open_history(tmp_path / "a.parquet"), tmp_path / "a.delta", progress=False)
 
 
 def test_something_else_is_not_written_to(small, tmp_path):
@@ -396,9 +396,9 @@ def test_something_else_is_not_written_to(small, tmp_path):
     before = fingerprint(tmp_path)
     for name, said in [("mine", "something else"), ("theirs", "has not made")]:
         with pytest.raises(errors.ArchiveError, match=said):
-            archive(small, tmp_path / name, progress=False)
+            copy_history(small, tmp_path / name, progress=False)
     with pytest.raises(errors.ArchiveError, match="something else"):
-        archive(small, tmp_path / "mine" / "file.txt", progress=False)
+        copy_history(small, tmp_path / "mine" / "file.txt", progress=False)
     assert fingerprint(tmp_path) == before
 
 
@@ -408,7 +408,7 @@ def test_verifying_finds_what_differs(small, archived):
     changed = pl.when(pl.col("position") == 7).then(pl.lit("{}")).otherwise("data").alias("data")
     pl.read_parquet(file).with_columns(changed).write_parquet(file)
     with pytest.raises(errors.ArchiveError, match="differs from the history at position 7"):
-        archive(small, archived, progress=False, verify=True)
+        copy_history(small, archived, progress=False, verify=True)
 
 
 def test_verifying_finds_what_is_gone(small, archived, store):
@@ -416,14 +416,14 @@ def test_verifying_finds_what_is_gone(small, archived, store):
     with closing(sqlite3.connect(store)) as db, db:
         db.execute("DELETE FROM stored_events WHERE rowid = 12")
     with pytest.raises(errors.ArchiveError, match="differs from the history at position 12"):
-        archive(open_history(store), archived, progress=False, verify=True)
+        copy_history(open_history(store), archived, progress=False, verify=True)
 
 
 def test_folder_that_cannot_be_written_is_said(small, tmp_path):
     """A place where no folder can be made is an error of the tree."""
     (tmp_path / "file").touch()
-    with pytest.raises(errors.ExportError, match="Cannot archive to"):
-        archive(small, tmp_path / "file" / "a.delta", progress=False)
+    with pytest.raises(errors.ExportError, match="Cannot copy to"):
+        copy_history(small, tmp_path / "file" / "a.delta", progress=False)
 
 
 def test_damaged_table_is_said(archived):
@@ -443,7 +443,7 @@ def test_missing_package_is_named(small, tmp_path, archived, monkeypatch):
     monkeypatch.setitem(sys.modules, "deltalake", None)
     line = r"need the extra 'delta'. Install it: pip install 'event-workbench\[delta\]'"
     with pytest.raises(errors.MissingExtraError, match=line):
-        archive(small, tmp_path / "b.delta", progress=False)
+        copy_history(small, tmp_path / "b.delta", progress=False)
     with pytest.raises(errors.MissingExtraError, match=line):
         open_history(archived)
 
