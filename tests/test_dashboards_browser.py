@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 REASON = why_no_browser()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
 SHOP, EVIL, EMPTY, GONE = "shop.db", "<img src=x onerror=evil()>.db", "empty.db", "gone.db"
 
