@@ -786,7 +786,7 @@ def test_a_recursive_schema_is_compared_once_around():
         ({"$dynamicRef": "#a"}, "'$dynamicRef'"),
         ({"unevaluatedProperties": False}, "'unevaluatedProperties'"),
         ({"$schema": "https://example.com/mine"}, "of the dialect"),
-        ({"type": "text"}, "Cannot read the type 'text'"),
+        ({"type": "text"}, "'type' is 'text', and must be one or a list of null, boolean"),
         ({"type": "string", "pattern": "("}, "Cannot use the pattern"),
         ({"properties": {"a": 5}}, "'properties' is {'a': 5}, and must be an object of schemas"),
         ({"$ref": 5}, "'$ref' is 5, and must be a text"),

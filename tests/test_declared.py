@@ -295,7 +295,18 @@ def test_a_reference_to_nothing(stored: Any, reference: str) -> None:
         stored.against({**changed(n={"$ref": reference})})
 
 
-def test_a_schema_that_is_no_object(stored: Any) -> None:
-    """A part of a schema that is neither an object nor true or false is an error."""
-    with pytest.raises(SchemaError, match="as JSON Schema"):
-        stored.against(changed(n="integer"))
+@pytest.mark.parametrize(
+    ("schema", "word"),
+    [
+        ({"properties": {"n": "integer"}}, "properties"),
+        ({"properties": []}, "properties"),
+        ({"anyOf": 3}, "anyOf"),
+        ({"required": 3}, "required"),
+        ({"type": "text"}, "type"),
+        ({"properties": {"n": {"items": {"enum": 3}}}}, "enum"),
+    ],
+)
+def test_a_malformed_schema(stored: Any, schema: Any, word: str) -> None:
+    """A keyword whose value is of another kind is an error that names it, wherever it is."""
+    with pytest.raises(SchemaError, match=f"Cannot read the schema: '{word}' is"):
+        stored.against(schema)

@@ -14,11 +14,13 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stores import BEGIN, Row, state_of, write_native
 
 from workbench import draft_test, draft_upcaster, open_history
 from workbench.errors import UnknownTypeError, UpcasterError
 from workbench.projections.domain import decoded_lines
 from workbench.samples import shop_path
+from workbench.upcasting.drafts import drafts_of
 
 
 def schema(required=None, /, **properties):
@@ -406,3 +408,46 @@ class TestTests:
             found: dict[str, Any] = {}
             exec(text.replace("from m import A", "class A:\n    upcast_v1_v2 = dict"), found)
             assert list(found["STORED"][1]) == list(json.loads(state))
+
+
+class TestOfSchemas:
+    """What is drafted for two schemas of a history."""
+
+    def test_of_following_versions(self, shop):
+        """From a version to the next there is an upcaster and a test, and nothing to say."""
+        schemas = shop.schemas()
+        older, newer = schemas["Order.Placed", 1], schemas["Order.Placed", 2]
+        drafts = drafts_of(shop, older, newer, ["customer_name"])
+        assert drafts.upcaster == draft_upcaster(older, newer)
+        assert "Order.Placed.upcast_v1_v2(state)" in drafts.test
+        assert "Zoë" not in drafts.test
+        assert drafts.notes == ()
+
+    def test_examples_are_of_the_older_silent_version(self, shop):
+        """Of silent versions, the examples are events of the older one."""
+        schemas = shop.schemas()
+        drafts = drafts_of(
+            history, schemas["Order.Confirmed", "1a"], schemas["Order.Confirmed", "1b"]
+        )
+        assert "92: {" in drafts.test
+        assert "13031: {" not in drafts.test
+        assert drafts.notes[0].startswith("Both are of version 1. Give the class version 2")
+
+    @pytest.mark.parametrize(("old", "new", "said"), [(1, 3, "at once"), (3, 1, "leads back")])
+    def test_what_the_library_does_not_run_is_said(self, shop, old, new, said):
+        """From a version to one that is not the next, the library runs no single upcaster."""
+        schemas = shop.schemas().of("Order.Placed")
+        drafts = drafts_of(shop, schemas["Order.Placed", old], schemas["Order.Placed", new])
+        assert said in drafts.notes[0]
+
+    def test_types_that_name_no_class(self, tmp_path):
+        """Where a type names no class, there is an upcaster, and the reason for no test."""
+        rows = [
+            Row(i, "s", i, "Placed", state_of(BEGIN, version, a=1))
+            for i, version in enumerate([None, 2], 1)
+        ]
+        other = open_history(write_native(tmp_path / "store.db", rows))
+        schemas = other.schemas()
+        drafts = drafts_of(other, schemas["Placed", 1], schemas["Placed", 2])
+        assert drafts.test is None
+        assert "it names no class" in drafts.notes[0]

@@ -17,7 +17,14 @@ from workbench import Progress, check_compatibility, open_history
 from workbench.cli import main
 from workbench.compatibility.levels import LEVELS, pairs
 from workbench.errors import SchemaError, UnknownTypeError
-from workbench.tables import FINDINGS, SCHEMA_FIELDS, SCHEMA_VERSIONS
+from workbench.tables import (
+    CHANGE_POINTS,
+    FINDINGS,
+    SCHEMA_FIELDS,
+    SCHEMA_MATRIX,
+    SCHEMA_SHARES,
+    SCHEMA_VERSIONS,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,7 +218,7 @@ def test_the_command_lists_versions(store):
     found = answer(store)
     assert list(found["rows"][0]) == list(SCHEMA_VERSIONS.names)
     assert [row["name"] for row in found["rows"]] == ["1", "2", "3", "undecodable", "1"]
-    assert (found["fields"], found["check"]) == (None, None)
+    assert (found["fields"], found["overlaps"], found["check"]) == (None, [], None)
 
 
 def test_the_command_lists_fields_of_a_type(store):
@@ -225,8 +232,52 @@ def test_the_command_lists_fields_of_a_type(store):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "columns", "paths"),
+    [
+        (["--between", "1", "2"], SCHEMA_MATRIX, ["item", "price"]),
+        (["--drift"], CHANGE_POINTS, None),
+        (["--over-time", "1d"], SCHEMA_SHARES, None),
+    ],
+)
+def test_the_command_answers_about_one_type(store, arguments, columns, paths):
+    """Two versions, drift and shares are the rows of the library's own answers."""
+    found = answer(store, "--type", "Order.Placed", *arguments)
+    assert found["total"] == len(found["rows"])
+    assert [list(row) for row in found["rows"]] == [list(columns.names)] * found["total"]
+    if paths is not None:
+        assert [row["path"] for row in found["rows"]] == paths
+    assert run(store, "--type", "Order.Placed", *arguments).exit_code == 0
+
+
+def test_the_command_drafts(store):
+    """A draft is an upcaster and a test for it, in JSON and to paste."""
+    asked = [store, "--type", "Order.Placed", "--draft", "1", "2", "--mask", "item"]
+    found = answer(*asked)
+    assert found["upcaster"].startswith("@staticmethod\ndef upcast_v1_v2(")
+    assert "def test_upcast_v1_v2" in found["test"]
+    said = run(*asked).stdout
+    assert found["upcaster"] in said
+    assert found["test"].rstrip() in said
+
+
+def test_overlaps_are_listed(tmp_path):
+    """Two versions that were written at the same time are told below the versions."""
+    rows = [event(i, 2 if i % 2 else None) for i in range(1, 9)]
+    path = write_native(tmp_path / "both.db", rows)
+    (pair,) = answer(path)["overlaps"]
+    assert (pair["older"], pair["newer"], pair["first_position"]) == ("2", "1", 2)
+    assert "Written at the same time:" in run(path).stdout
+
+
+@pytest.mark.parametrize(
     ("arguments", "code"),
     [
+        (["--between", "1", "2"], 2),
+        (["--drift", "--type", "Order.Placed", "--type", "Order.Shipped"], 2),
+        (["--drift", "--check", "FULL", "--type", "Order.Placed"], 2),
+        (["--mask", "item", "--type", "Order.Placed"], 2),
+        (["--between", "1", "9", "--type", "Order.Placed"], 2),
+        (["--over-time", "often", "--type", "Order.Placed"], 2),
         (["--check", "BACKWARD_TRANSITIVE"], 1),
         (["--check", "backward", "--type", "Order.Placed"], 1),
         (["--check", "FULL", "--type", "Order.Shipped"], 0),

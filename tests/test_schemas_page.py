@@ -10,7 +10,7 @@ import pytest
 from stores import BEGIN, PLACED, Row, state_of, write_native
 
 from workbench import open_history
-from workbench.dashboards import timeline, versions
+from workbench.dashboards import timeline
 from workbench.dashboards.address import Place, place_of, query_of
 from workbench.dashboards.answers import Answers
 from workbench.dashboards.schemas import SchemasPage
@@ -35,44 +35,6 @@ def schemas(shop: History) -> Schemas:
 def answers(shop: History) -> Answers:
     """Return answers of the sample history."""
     return Answers(shop)
-
-
-def test_matrix_of_two_versions(schemas: Schemas) -> None:
-    """Two versions side by side tell which fields came, went, changed and stayed."""
-    found = versions.matrix(schemas["Order.Placed", "1"], schemas["Order.Placed", "2"])
-    assert found.rows() == [
-        ("address", "array", "array", "same"),
-        ("address[]", "string", "string", "same"),
-        ("customer_name", "string", None, "removed"),
-        ("first_name", None, "string", "added"),
-        ("last_name", None, "string", "added"),
-        ("number", "integer", "integer", "same"),
-        ("originator_topic", "string", "string", "same"),
-    ]
-
-
-def test_matrix_of_a_version_and_itself(schemas: Schemas) -> None:
-    """A version beside itself has no change."""
-    schema = schemas["Order.Placed", "3"]
-    assert set(versions.matrix(schema, schema)["change"]) == {"same"}
-
-
-@pytest.mark.parametrize("type_", ["Order.Placed", "Order.Confirmed", "Item.Listed"])
-def test_shares_count_every_event(shop: History, schemas: Schemas, type_: str) -> None:
-    """The windows of a schema have all its events; the shares of a window sum to one."""
-    found = versions.shares(shop, schemas, type_)
-    counts = dict(found.group_by("name").agg(pl.col("count").sum()).iter_rows())
-    assert counts == {schema.name: schema.count for schema in schemas.of(type_)}
-    sums = found.group_by("time").agg(pl.col("share").sum())["share"]
-    assert sums.to_list() == pytest.approx([1.0] * sums.len())
-
-
-def test_shares_of_events_without_times(tmp_path: Path) -> None:
-    """Events without a time are in no window."""
-    rows = [Row(1, "s", 1, PLACED, state_of(a=1))]
-    history = open_history(write_native(tmp_path / "store.db", rows))
-    found = versions.shares(history, history.schemas(), "Order.Placed")
-    assert (found.height, found.schema) == (0, versions.SHARES)
 
 
 def test_bars_are_the_versions(schemas: Schemas) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbench.cli import views
+from workbench.cli import one_type, views
 from workbench.cli.app import PROBLEMS_FOUND, Answer
 from workbench.cli.envelope import rows
 from workbench.cli.listings import more, with_short_types
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from workbench.cli.printing import Screen
-    from workbench.schemas import Schemas
 
 CHECK_LEVEL = click.option(
     "--check",
@@ -43,37 +42,75 @@ ONLY_AFFECTED = click.option(
     LIMIT,
     CHECK_LEVEL,
     ONLY_AFFECTED,
+    one_type.BETWEEN,
+    one_type.OVER_TIME,
+    one_type.DRIFT,
+    one_type.DRAFT,
+    one_type.MASK,
     examples=[
         "schemas shop.db",
-        "schemas shop.db --type Order.Placed",
         "schemas shop.db --check BACKWARD_TRANSITIVE --only-affected",
+        "schemas shop.db --type Order.Placed --between 1 2",
+        "schemas shop.db --type Order.Confirmed --drift",
+        "schemas shop.db --type Order.Placed --draft 1 2 --mask '*name'",
     ],
 )
-def schemas(asked: Asked, check_of: str | None, only_affected: bool) -> Answer:  # noqa: FBT001
+def schemas(  # noqa: PLR0913, an option each
+    asked: Asked,
+    *,
+    check_of: str | None,
+    only_affected: bool,
+    between: tuple[str, str] | None,
+    over_time: str | None,
+    drift: bool,
+    draft: tuple[str, str] | None,
+    mask: tuple[str, ...],
+) -> Answer:
     """List what payloads look like, by type and version.
 
     Silent versions, whose fields changed with no new version declared, are 1a, 1b. With
     --type, their fields too. With --check, what one version breaks for another instead, and
     how many stored events that affects.
     """
-    _refuse_lone(check_of, only_affected=only_affected)
-    history = asked.bar.watch(asked.history(), "reading payloads")
-    found = history.schemas()
-    if check_of is None:
-        return _listed(asked, found)
-    asked.bar.begin("counting affected events")
-    return _checked(asked, found.check(check_of), check_of, only_affected=only_affected)
+    _refuse_lone(check_of, draft, only_affected=only_affected, mask=mask)
+    asked_for = {
+        "--check": check_of,
+        "--between": between,
+        "--over-time": over_time,
+        "--drift": drift,
+        "--draft": draft,
+    }
+    one_type.refuse_several(asked, [name for name, value in asked_for.items() if value])
+    if check_of:
+        return _check(asked, check_of, only_affected=only_affected)
+    if between:
+        return one_type.side_by_side(asked, between)
+    if over_time:
+        return one_type.over_time(asked, over_time)
+    if drift:
+        return one_type.drifted(asked)
+    return one_type.drafted(asked, draft, mask) if draft else _listed(asked)
 
 
-def _refuse_lone(level: str | None, *, only_affected: bool) -> None:
+def _refuse_lone(
+    level: str | None,
+    draft: tuple[str, str] | None,
+    *,
+    only_affected: bool,
+    mask: tuple[str, ...],
+) -> None:
+    said = None
     if only_affected and level is None:
-        msg = "--only-affected says what counts for --check LEVEL: give that too."
-        raise click.UsageError(msg, click.get_current_context())
+        said = "--only-affected says what counts for --check LEVEL: give that too."
+    elif mask and draft is None:
+        said = "--mask says what --draft OLD NEW hides: give that too."
+    if said is not None:
+        raise click.UsageError(said, click.get_current_context())
 
 
-def _listed(asked: Asked, found: Schemas) -> Answer:
-    versions = found.versions
-    fields = found.fields
+def _listed(asked: Asked) -> Answer:
+    found = asked.bar.watch(asked.history(), "reading payloads").schemas()
+    versions, fields, overlaps = found.versions, found.fields, found.overlaps
 
     def show(screen: Screen) -> None:
         most = asked.most(screen.most_rows if screen.is_terminal else None)
@@ -81,6 +118,10 @@ def _listed(asked: Asked, found: Schemas) -> Answer:
         if asked.types:
             screen.line()
             _table(screen, fields, views.SCHEMA_FIELDS, "fields", most)
+        if overlaps.height:
+            screen.line()
+            screen.line("Written at the same time:")
+            _table(screen, overlaps, views.SCHEMA_OVERLAPS, "pairs", most)
 
     def result() -> dict[str, object]:
         most = asked.most(None)
@@ -89,15 +130,19 @@ def _listed(asked: Asked, found: Schemas) -> Answer:
         return {
             **rows(top, versions.height),
             "fields": None if told is None else told.to_dicts(),
+            "overlaps": overlaps.to_dicts(),
             "check": None,
         }
 
     return Answer(result, show)
 
 
-def _checked(asked: Asked, found: pl.DataFrame, level: str, *, only_affected: bool) -> Answer:
+def _check(asked: Asked, level: str, *, only_affected: bool) -> Answer:
     import polars as pl
 
+    schemas_ = asked.bar.watch(asked.history(), "reading payloads").schemas()
+    asked.bar.begin("counting affected events")
+    found = schemas_.check(level)
     counts = pl.col("breaks") & ((pl.col("affected") > 0) if only_affected else True)
     breaking = found.filter(counts)
     failing = breaking.height
@@ -115,7 +160,7 @@ def _checked(asked: Asked, found: pl.DataFrame, level: str, *, only_affected: bo
         most = asked.most(None)
         check = {"level": level, "only_affected": only_affected, "passed": not failing}
         top = found if most is None else found.head(most)
-        return {**rows(top, found.height), "fields": None, "check": check}
+        return {**rows(top, found.height), "fields": None, "overlaps": None, "check": check}
 
     return Answer(result, show, PROBLEMS_FOUND if failing else 0)
 

@@ -156,8 +156,45 @@ SCHEMA_FIELDS = (
     Field("kinds", "kinds", several, is_needed=True),
     Field("presence", "presence"),
     Field("null_share", "null", share, "number"),
+    Field("missing_share", "missing", share, "number"),
     Field("distinct", "different", number, "number"),
+    Field("min", "least"),
+    Field("max", "greatest"),
     Field("examples", "such as", several, "text"),
+)
+
+SCHEMA_OVERLAPS = (
+    Field("shown", "type", is_needed=True),
+    Field("older", "older", is_needed=True),
+    Field("newer", "newer", is_needed=True),
+    Field("first_position", "first position", number, "number"),
+    Field("last_position", "last position", number, "number"),
+)
+
+SCHEMA_MATRIX = (
+    Field("path", "field", is_needed=True),
+    Field("change", "change", is_needed=True),
+    Field("older", "older", is_needed=True),
+    Field("newer", "newer", is_needed=True),
+    Field("offered", "renamed?"),
+    Field("rules", "rules", several, "text"),
+    Field("older_null_share", "older null", share, "number"),
+    Field("newer_null_share", "newer null", share, "number"),
+)
+
+SCHEMA_SHARES = (
+    Field("time", "time (UTC)", minute, is_needed=True),
+    Field("name", "version", is_needed=True),
+    Field("count", "events", number, "number", is_needed=True),
+    Field("share", "share", share, "number", is_needed=True),
+)
+
+CHANGE_POINTS = (
+    Field("position", "position", number, "number", is_needed=True),
+    Field("time", "time (UTC)", minute),
+    Field("path", "field", is_needed=True),
+    Field("kind", "kind"),
+    Field("sentence", "what", text, "text", is_needed=True),
 )
 
 FINDINGS = (

@@ -221,13 +221,6 @@ def _of_any(raw: dict[str, Any]) -> list[Check]:
     kinds = raw.get("type")
     if kinds is not None:
         named = kinds if isinstance(kinds, list) else [kinds]
-        unknown = [kind for kind in named if kind not in TYPES]
-        if unknown:
-            msg = (
-                f"Cannot read the type {unknown[0]!r} of a JSON Schema. There are: "
-                f"{', '.join(TYPES)}. Correct it."
-            )
-            raise SchemaError(msg)
         tests = [TYPES[kind] for kind in named]
         found.append(tests[0] if len(tests) == 1 else lambda v: any(test(v) for test in tests))
     if "enum" in raw:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -20,7 +20,7 @@ from workbench.errors import SchemaError
 from workbench.tables import SCHEMA_DIFFERENCES
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable
 
     from workbench.compatibility.documents import SchemaLike
 
@@ -39,6 +39,14 @@ MIRRORED |= {other: rule for rule, other in MIRRORED.items()}
 """Every rule, and which one it is the other way round."""
 MOST_PAIRS = 50_000
 _MOST_ROWS = 60
+
+
+@runtime_checkable
+class HasValues(Protocol):
+    """A schema that was inferred from stored events, and knows the values of its fields."""
+
+    def lost_values(self, since: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401, its like
+        """Return path and value, as JSON, of what its fields had, and have no more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +94,9 @@ def diff(old: SchemaLike, new: SchemaLike) -> SchemaDiff:
     ----------
     old, new
         Each a JSON Schema or an Avro schema as data, told apart by their form, or whatever
-        has a method `json_schema()`, as a `Schema` of a history does.
+        has a method `json_schema()`, as a `Schema` of a history does. Of two of these, the
+        values of fields that have at most 32 are compared too, as if they were an enum: one
+        is lost or added where it cannot be by chance that only one of them has it.
 
     Returns
     -------
@@ -116,6 +126,10 @@ def diff(old: SchemaLike, new: SchemaLike) -> SchemaDiff:
         )
         raise SchemaError(msg)
     rows = _Walk().run(*pair)
+    if isinstance(old, HasValues) and isinstance(new, HasValues):
+        lost, added = old.lost_values(new), new.lost_values(old)
+        rows += [("enum_value_lost", path, value, None, None) for path, value in lost]
+        rows += [("enum_value_added", path, None, value, None) for path, value in added]
     frame = pl.DataFrame(rows, SCHEMA_DIFFERENCES.schema, orient="row")
     return SchemaDiff(frame.unique().sort(SCHEMA_DIFFERENCES.order))
 

@@ -241,6 +241,22 @@ def children(raw: dict[str, Any]) -> Iterable[Raw]:
     yield from (raw[word] for word in SINGLE if isinstance(raw.get(word), dict | bool))
 
 
+def refuse_malformed_parts(root: Raw) -> None:
+    """Refuse a schema of which any part has a keyword whose value is of another kind.
+
+    Raises
+    ------
+    SchemaError
+        If there is one.
+    """
+    todo = [root]
+    while todo:
+        raw = todo.pop()
+        if isinstance(raw, dict):
+            refuse_malformed(raw)
+            todo.extend(children(raw))
+
+
 def _in_place(found: Document, raw: dict[str, Any]) -> Iterable[Raw]:
     """Return the schemas that look at the same value as this one."""
     if "$ref" in raw:

@@ -195,13 +195,7 @@ class Tree:
 def _of_type(raw: dict[str, Any], kind: Any) -> Node:  # noqa: ANN401, it is being checked
     if kind in ("integer", "number"):
         return Node("number", raw, is_explicit=True, is_integer=kind == "integer")
-    if kind in ("string", "boolean", "null", "object", "array"):
-        return Node(kind, raw, is_explicit=True)
-    msg = (
-        f"Cannot read the type {kind!r} of a JSON Schema. There are: null, boolean, integer, "
-        "number, string, object, array. Correct it."
-    )
-    raise SchemaError(msg)
+    return Node(kind, raw, is_explicit=True)
 
 
 def tree(schema: Document) -> Tree:

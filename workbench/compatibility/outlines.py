@@ -162,7 +162,7 @@ class JsonOutline:
             if way.values is None:
                 return None
             found += [value for value in way.values if value is not None]
-        return tuple(found) if self.ways else None
+        return tuple(found) if any(way.kinds != {"null"} for way in self.ways) else None
 
     @property
     def limits(self) -> Mapping[str, object]:

@@ -80,6 +80,19 @@ def path_text(steps: Steps) -> str:
     return text.removeprefix(".") or "$"
 
 
+def within(path: str, name: str) -> str:
+    """Return the text of the path of a field, in that of what holds it.
+
+    Examples
+    --------
+    >>> within("items[]", "price"), within("$", "a.b")
+    ('items[].price', '["a.b"]')
+    """
+    at = "" if path == "$" else path
+    step = path_text((Field(name),))
+    return f"{at}{step}" if not at or step.startswith("[") else f"{at}.{step}"
+
+
 def pointer_text(pointer: tuple[str, ...]) -> str:
     """Return a pointer into a schema as text.
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SCHEMA = "a schema: an object, true or false"
+TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 
 
 def _is_schema(value: object) -> bool:
@@ -22,6 +23,11 @@ def _is_count(value: object) -> bool:
 
 def _is_names(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_types(value: object) -> bool:
+    names = [value] if isinstance(value, str) else value
+    return isinstance(names, list) and bool(names) and all(name in TYPES for name in names)
 
 
 def _is_number(value: object) -> bool:
@@ -47,7 +53,7 @@ def _is_need(value: object) -> bool:
 _EXPECTED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("$ref", lambda v: isinstance(v, str), "a text"),
     ("enum", lambda v: isinstance(v, list), "a list"),
-    ("type", lambda v: isinstance(v, str) or (_is_names(v) and v), "a text or a list of texts"),
+    ("type", _is_types, f"one or a list of {', '.join(TYPES)}"),
     ("pattern", lambda v: isinstance(v, str), "a text"),
     ("uniqueItems", lambda v: isinstance(v, bool), "true or false"),
     ("required", _is_names, "a list of texts"),

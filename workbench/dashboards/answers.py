@@ -158,9 +158,7 @@ class Answers:
 
     def shares(self, type_: str) -> pl.DataFrame:
         """Return `versions.shares` of one type."""
-        return self._once(
-            ("shares", type_), lambda: versions.shares(self.history, self.schemas(), type_)
-        )
+        return self._once(("shares", type_), lambda: versions.shares(self.schemas(), type_))
 
     def findings(self, level: Level) -> pl.DataFrame:
         """Return `Schemas.check`."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import polars as pl
 
-from workbench.dashboards import versions
 from workbench.dashboards.checks import Checks
 from workbench.dashboards.grid import TO_THE_MINUTE, Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped, notice
@@ -147,7 +146,7 @@ class SchemasPage:
         if older is None or newer is None:
             self._matrix.hide()
             return
-        found = versions.matrix(older, newer)
+        found = older.beside(newer)
         self._note.visible = found.is_empty()
         if found.is_empty():
             self._note.object = notice("No fields.", "These events have no payload but their time.")

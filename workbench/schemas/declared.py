@@ -19,6 +19,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin
 from uuid import UUID
 
+from workbench.compatibility.documents import refuse_malformed_parts
 from workbench.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -68,9 +69,10 @@ def json_schema_of(declared: object) -> Json:
     Raises
     ------
     SchemaError
-        If it is none of these.
+        If it is none of these, or a keyword of it has a value of another kind.
     """
     if isinstance(declared, Mapping):
+        refuse_malformed_parts(dict(declared))
         return declared
     if isinstance(declared, type):
         if hasattr(declared, "model_json_schema"):

@@ -11,6 +11,7 @@ from workbench.schemas.drift import Drift
 from workbench.schemas.gathering import gathered
 from workbench.schemas.pieces import COLUMNS, Examiner
 from workbench.schemas.schemas import Schemas
+from workbench.schemas.shares import COLUMNS as TIMES
 from workbench.sources import Selection
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ def schemas_of(name: str, reading: Reading) -> Schemas:
     def payloads(types: frozenset[str]) -> Generator[pl.DataFrame, None, None]:
         return reading.frames(READ_COLUMNS, Selection(types=types))
 
-    return Schemas(name, Census().add(read(None)), read, payloads)
+    def times(types: frozenset[str]) -> Generator[pl.DataFrame, None, None]:
+        return reading.frames(TIMES, Selection(types=types))
+
+    return Schemas(name, Census().add(read(None)), read, payloads, times)
 
 
 def drift_of(reading: Reading, type_: str, every: str) -> Drift:

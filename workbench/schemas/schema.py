@@ -124,6 +124,24 @@ class Schema:
 
         return mismatches(self.cell, json_schema_of(declared))
 
+    def beside(self, newer: Schema) -> pl.DataFrame:
+        """Return the fields of this schema and a newer one: `workbench.tables.SCHEMA_MATRIX`.
+
+        A row for each field of either, by path: what each says of it, and what changed.
+        """
+        from workbench.schemas.beside import beside
+
+        return beside(self, newer)
+
+    def lost_values(self, since: Schema) -> list[tuple[str, str]]:
+        """Return path and value, as JSON, of what a field has here, and has no more since.
+
+        Of fields with at most 32 values, where it cannot be by chance; `diff` asks for it.
+        """
+        from workbench.schemas.beside import lost_values
+
+        return sorted(lost_values(self.cell, since.cell))
+
     def __repr__(self) -> str:
         """One line."""
         fields = len(frames.shown(self.cell))

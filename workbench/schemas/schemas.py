@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workbench.catalog import check_window
 from workbench.description import html_table
 from workbench.errors import UnknownSchemaError, near
 from workbench.schemas import frames
@@ -47,6 +48,8 @@ class Schemas:
     """Reads the history's parts after a position."""
     payloads: Callable[[frozenset[str]], Iterable[pl.DataFrame]] = field(repr=False, compare=False)
     """Reads the events of some types: position, type, schema_version and data."""
+    times: Callable[[frozenset[str]], Iterable[pl.DataFrame]] = field(repr=False, compare=False)
+    """Reads the events of some types: position, schema_version and time."""
     types: frozenset[str] | None = None
     """The types that it is narrowed to, if it is."""
 
@@ -181,6 +184,33 @@ class Schemas:
                     )
         order = ("type", "first_position", "older", "newer")
         return SCHEMA_OVERLAPS.frame(rows).sort(order)
+
+    def shares(self, type_: str, every: str = "1mo") -> pl.DataFrame:
+        """Return the share of each schema of a type over time: `workbench.tables.SCHEMA_SHARES`.
+
+        Events without a time are in no window.
+
+        Parameters
+        ----------
+        type_
+            Full or short name.
+        every
+            The length of a window: '1h', '1d', '1w', '1mo'. Windows begin in UTC.
+
+        Raises
+        ------
+        UnknownTypeError
+            If there is no such type, or several of that short name.
+        RangeError
+            If `every` is no duration.
+        StoreUnreadableError
+            If the source can no longer be read.
+        """
+        from workbench.schemas.shares import shares
+
+        check_window(every)
+        full = self.full_type(type_)
+        return shares(list(self.of(full)), self.times(frozenset({full})), every)
 
     def check(self, level: str = "BACKWARD_TRANSITIVE") -> pl.DataFrame:
         """Return what each version breaks, and for how many events: `workbench.tables.FINDINGS`.

@@ -55,7 +55,11 @@ SCHEMA_FIELDS = Table(
         Column("null_share", pl.Float64, "nulls as part of its values, 0 to 1"),
         Column("missing_share", pl.Float64, "part of what holds it that lacks it, 0 to 1"),
         Column("distinct", pl.Int64, "different values as stored; above 1,023 estimated to 3 %"),
-        Column("min", pl.String, "the least value as stored, cut after 80 characters"),
+        Column(
+            "min",
+            pl.String,
+            "the least value of the most frequent kind as stored, cut after 80 characters",
+        ),
         Column("max", pl.String, "the greatest value, likewise"),
         Column("examples", pl.List(pl.String), "the first three different values, likewise"),
         Column("values", pl.List(pl.String), "all values, null where they are over 32 or long"),
@@ -77,6 +81,44 @@ SCHEMA_OVERLAPS = Table(
         Column("last_position", pl.Int64, "the last event of the one that ends first"),
     ),
     ("type", "first_position", "older", "newer"),
+)
+
+SCHEMA_MATRIX = Table(
+    "schema_matrix",
+    "one field of two schemas side by side",
+    (
+        Column("path", pl.String, "where it is, as in `schema_fields`"),
+        Column("change", pl.String, "'added', 'removed', 'changed' or 'same'"),
+        Column(
+            "rules",
+            pl.List(pl.String),
+            "what `diff` tells of the path, by its rules; of a value, with the value",
+        ),
+        Column(
+            "offered",
+            pl.String,
+            "the field of the other schema that may be the same, renamed; null if none is",
+        ),
+        Column("older", pl.String, "what the older says of it: kinds, and whether it is optional"),
+        Column("newer", pl.String, "what the newer says of it; null where it lacks it"),
+        Column("older_null_share", pl.Float64, "nulls as part of its values in the older"),
+        Column("newer_null_share", pl.Float64, "the same, in the newer"),
+        Column("older_missing_share", pl.Float64, "part of what holds it that lacks it"),
+        Column("newer_missing_share", pl.Float64, "the same, in the newer"),
+    ),
+    ("path",),
+)
+
+SCHEMA_SHARES = Table(
+    "schema_shares",
+    "one schema of one type in one window of time that has events of it",
+    (
+        Column("time", TIME, "where the window begins"),
+        Column("name", pl.String, "the schema's name, as in `schema_versions`"),
+        Column("count", pl.Int64, "its events in the window"),
+        Column("share", pl.Float64, "those as part of the type's in the window, 0 to 1"),
+    ),
+    ("time", "the order of `schema_versions`"),
 )
 
 SCHEMA_MISMATCHES = Table(
