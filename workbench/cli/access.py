@@ -117,9 +117,9 @@ class Guard:
 def password(_asked: Asked, file: Path, user: str) -> Answer:
     """Write a user's password into a file for `serve`, as a hash.
 
-    The file is what `serve --auth-file` takes. The password is asked for on a terminal, and else read from the first line of standard input. The
-    file is made if there is none; a user who is in it gets the new password, and has to log in
-    again.
+    The file is what `serve --auth-file` takes, and is made if there is none. The password is
+    asked for on a terminal, and else read from the first line of standard input. A user who
+    is in the file gets the new one, and has to log in again.
     """
     from workbench import passwords
 
