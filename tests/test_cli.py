@@ -21,7 +21,7 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 from stores import PLACED, Row, simple_rows, state_of, write_native
 
-from workbench import Progress, open_history, progress
+from workbench import Progress, open_history, passwords, progress
 from workbench.cli import main
 from workbench.cli.app import HINTS
 from workbench.cli.options import LEVELS
@@ -35,9 +35,10 @@ FIXTURES = Path(__file__).parent / "fixtures"
 HOSTILE = "[bold]x[/bold]\x1b[31m\u202e\n\x9b2J"
 
 
-def run(*arguments, env=None):
+def run(*arguments, env=None, stdin=None):
     """Run a command in this process."""
-    return CliRunner().invoke(main, [str(a) for a in arguments], env=env, prog_name="workbench")
+    given = [str(a) for a in arguments]
+    return CliRunner().invoke(main, given, env=env, input=stdin, prog_name="workbench")
 
 
 def answer(*arguments, code=0):
@@ -82,9 +83,10 @@ def pages(monkeypatch):
     """Stand in for the pages: note what is served, and return at once."""
     noted = SimpleNamespace(calls=[])
 
-    def serve(histories, *, projections, classes, port, show, on_ready):
+    def serve(histories, *, projections, classes, port, show, on_ready, access=None):
         noted.calls.append((list(histories), port, show))
         noted.projections = list(projections or ())
+        noted.access = access
         on_ready(f"http://127.0.0.1:{port}/")
 
     monkeypatch.setitem(sys.modules, "workbench.dashboards", SimpleNamespace(serve=serve))
@@ -120,8 +122,8 @@ def test_no_option_takes_a_key(name):
     """No key of a cipher can be typed where a list of processes shows it."""
     taken = [p.name for p in main.commands[name].params if "key" in p.name]
     assert taken == (
-        ["key"] if name == "compare" else []
-    )  # there, the columns that tell rows apart
+        {"compare": ["key"], "serve": ["tls_key"]}.get(name, [])
+    )  # the columns that tell rows apart; the name of a file
 
 
 def test_help_says_where_the_key_is_read():
@@ -176,6 +178,7 @@ def invocations(store, folder):
         ],
         "upcast": [store, "--classes", "shop", "--classes", "counting"],
         "serve": [store, "--no-open"],
+        "password": [folder / "users", "ann"],
         "demo": [],
     }
 
@@ -201,9 +204,9 @@ def test_every_command_answers_in_the_envelope(name, store, tmp_path, pages, mod
     """With --json, standard output is one line: the envelope."""
     monkeypatch.chdir(module)
     arguments = invocations(store, tmp_path)[name]
-    found = run(name, *arguments, "--json")
+    found = run(name, *arguments, "--json", stdin="correct horse\n")
     said = json.loads(found.stdout, parse_constant=pytest.fail)
-    target = {"serve": [str(store)], "demo": None}.get(name, str(store))
+    target = {"serve": [str(store)], "demo": None, "password": None}.get(name, str(store))
     assert list(said) == ["workbench", "command", "target", "ok", "result", "error"]
     assert (said["command"], said["target"], said["ok"]) == (name, target, True)
     assert (found.exit_code, found.stderr, found.stdout.count("\n")) == (0, "", 1)
@@ -784,6 +787,15 @@ def assert_refused(found):
         ["serve"],
         ["serve", "none.db"],
         ["serve", "STORE", "--port", "70000"],
+        ["serve", "STORE", "--host", "0.0.0.0"],
+        ["serve", "STORE", "--auth-file", "none"],
+        ["serve", "STORE", "--oauth-provider", "github"],
+        ["serve", "STORE", "--oauth-user", "ann"],
+        ["serve", "STORE", "--auth-file", "a", "--oauth-provider", "github"],
+        ["serve", "STORE", "--allow-origin", "*"],
+        ["serve", "STORE", "--tls-cert", "none.pem"],
+        ["password", "users", "ann"],
+        ["password", "STORE", "ann"],
         ["opne", "STORE"],
     ],
     ids=" ".join,
@@ -867,6 +879,32 @@ def test_histories_of_one_name_are_told_apart(store, pages, tmp_path):
     other = write_native(tmp_path / "b" / "store.db", simple_rows(3))
     run("serve", store, other)
     assert pages.calls == [([str(store), str(other)], 5006, True)]
+
+
+def test_serve_refuses_strangers_before_anything_is_read(tmp_path):
+    """An address that others reach needs a login; the store is not even looked for."""
+    found = run("serve", tmp_path / "none.db", "--host", "0.0.0.0")
+    assert_refused(found)
+    assert "without a login" in found.stderr
+
+
+def test_serve_says_who_may_see_the_pages(store, pages, tmp_path):
+    """The options say where the pages are served and who logs in; plain text is warned of."""
+    run("password", tmp_path / "users", "ann", stdin="correct horse\n")
+    found = run("serve", store, "--host", "0.0.0.0", "--auth-file", tmp_path / "users")
+    assert (pages.access.host, pages.access.login.path) == ("0.0.0.0", tmp_path / "users")
+    assert "unencrypted" in found.stderr
+    found = run("serve", store, "--allow-origin", "https://a.example")
+    assert (pages.access.origins, found.stderr) == (("https://a.example",), "")
+
+
+def test_password_is_read_and_not_shown(tmp_path):
+    """The password is the first line of standard input, and is in no output and no file."""
+    path = tmp_path / "users"
+    found = run("password", path, "ann", stdin="correct horse\nmore\n")
+    assert found.stdout == f"ann can log in with --auth-file {path}\n"
+    assert "correct" not in found.stdout + found.stderr + path.read_text()
+    assert passwords.read(path)["ann"].fits("correct horse")
 
 
 @pytest.mark.slow

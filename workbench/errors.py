@@ -40,6 +40,7 @@ three parts: what was asked, what was found, what to do.
     ├── RevisionError (LookupError)              code that a git revision does not have
     ├── UpcasterError (ValueError)               code whose upcasters cannot be tried, or drafted
     ├── ExportError (OSError)                    a file that cannot be written
+    ├── AccessError (ValueError)                 pages that would be open to strangers
     ├── ArchiveError (ValueError)                a history that does not go on an archive
     └── MissingExtraError (ImportError)          an optional package is not installed
 """
@@ -193,6 +194,10 @@ class UpcasterError(WorkbenchError, ValueError):
 
 class ExportError(WorkbenchError, OSError):
     """An export that cannot be written where it was asked for."""
+
+
+class AccessError(WorkbenchError, ValueError):
+    """Pages that would be served unsafely, or a file of passwords that cannot be used."""
 
 
 class ArchiveError(WorkbenchError, ValueError):

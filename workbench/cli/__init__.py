@@ -9,7 +9,18 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli import comparing, demo, extracts, health, listings, schemas, serve, tail, upcast
+from workbench.cli import (
+    access,
+    comparing,
+    demo,
+    extracts,
+    health,
+    listings,
+    schemas,
+    serve,
+    tail,
+    upcast,
+)
 from workbench.cli.app import SETTINGS, Workbench
 from workbench.cli.envelope import version
 
@@ -68,5 +79,6 @@ for command in (
     comparing.compare,
     upcast.upcast,
     serve.serve,
+    access.password,
 ):
     main.add_command(command)

@@ -1,14 +1,15 @@
-"""The command that serves the pages of one or several histories, on this machine alone."""
+"""The command that serves the pages of one or several histories."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli.access import ACCESS, Guard
 from workbench.cli.app import Answer
 from workbench.cli.options import FILE, NO_OPEN, PORT, STORE, Asked, command
 from workbench.redaction import redacted
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from workbench import History, Projection
+    from workbench.dashboards.access import Access
 
 
 def serving(
@@ -27,10 +29,12 @@ def serving(
     tell: Callable[[str], None],
     projections: Mapping[str, type[Projection]] | None = None,
     classes: Sequence[str] = (),
+    access: Access | None = None,
 ) -> None:
     """Serve the histories' pages until the user interrupts; `tell` is called with the address."""
     from workbench.dashboards import serve as serve_dashboards
 
+    guarded = {} if access is None else {"access": access}
     serve_dashboards(
         histories,
         projections=projections,
@@ -38,6 +42,7 @@ def serving(
         port=port,
         show=is_opened,
         on_ready=tell,
+        **guarded,
     )
 
 
@@ -93,9 +98,14 @@ def _offered(names: tuple[str, ...]) -> dict[str, type[Projection]]:
     ),
     PORT,
     NO_OPEN,
+    *ACCESS,
     *STORE,
     *FILE,
-    examples=["serve shop.db --projections shop.views", "serve a.db b.db --port 8080 --no-open"],
+    examples=[
+        "serve shop.db --projections shop.views",
+        "serve a.db b.db --port 8080 --no-open",
+        "serve shop.db --host 0.0.0.0 --auth-file users --tls-cert cert.pem --tls-key key.pem",
+    ],
 )
 def serve(
     asked: Asked,
@@ -105,11 +115,15 @@ def serve(
     port: int,
     *,
     no_open: bool,
+    **guard: Any,  # noqa: ANN401, the options of `ACCESS`
 ) -> Answer:
-    """Open a page on this machine that shows one or more stores.
+    """Serve pages that show one or more stores.
 
-    It listens on 127.0.0.1 alone, until it is interrupted.
+    They are served on 127.0.0.1 alone, until interrupted. An address that other machines
+    reach (--host) needs a login: --auth-file, written by `workbench password`, or
+    --oauth-provider, whose key and secret are in PANEL_OAUTH_KEY and PANEL_OAUTH_SECRET.
     """
+    access = Guard(**guard).access()
     offers = _offered(projections)
     found = [asked.opened(target) for target in targets]
     names = [history.name for history in found]
@@ -119,7 +133,13 @@ def serve(
 
     def served(tell: Callable[[str], None]) -> None:
         serving(
-            histories, port, is_opened=not no_open, tell=tell, projections=offers, classes=classes
+            histories,
+            port,
+            is_opened=not no_open,
+            tell=tell,
+            projections=offers,
+            classes=classes,
+            access=access,
         )
 
     return Answer(

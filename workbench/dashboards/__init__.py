@@ -1,4 +1,4 @@
-"""Pages over histories, served by Panel from this machine alone.
+"""Pages over histories, served by Panel from this machine alone unless told otherwise.
 
 `serve` opens them for a browser, `page` for a notebook cell. Every page is a thin skin
 over functions that return frames: `queries` and `summary` hold them, without Panel.
@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import secrets
 import socket
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from workbench.dashboards.access import EVERYWHERE, LOOPBACK, Access, OAuth
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from bokeh.server.server import Server
 
     from workbench import Projection
     from workbench.dashboards.address import Place
@@ -25,7 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["page", "serve"]
 
-ADDRESS = "127.0.0.1"
+LOCAL = Access()
+"""This machine alone, without a login."""
 
 
 def serve(
@@ -36,8 +41,9 @@ def serve(
     port: int = 5006,
     show: bool = False,
     on_ready: Callable[[str], None] | None = None,
+    access: Access = LOCAL,
 ) -> None:
-    """Serve the pages over some histories on 127.0.0.1, until interrupted.
+    """Serve the pages over some histories, until interrupted; on 127.0.0.1 unless told.
 
     Parameters
     ----------
@@ -53,15 +59,20 @@ def serve(
         Whether to open a browser.
     on_ready
         Called with the address, once it can be opened.
+    access
+        Where to listen, and who may see the pages.
 
     Raises
     ------
     WorkbenchError
         If there is no history, or the port is taken.
+    AccessError
+        If the pages would be open to strangers.
     """
     if not histories:
         raise WorkbenchError("Cannot serve: no history was given. Name at least one.")
-    port = _free(port)
+    access.check()
+    port = _free(access.host, port)
 
     import panel as pn
     from bokeh.io import curdoc
@@ -86,26 +97,63 @@ def serve(
         pn.state.onload(workbench.start)
         document = curdoc()
         document.template = asset("page.html")  # type: ignore[assignment]  # Panel takes text too
+        request = getattr(document.session_context, "request", None)
+        document.template_variables["user"] = getattr(request, "workbench_user", None)
         document.js_on_event("connection_lost", CustomJS(code=LOST))
         return workbench
 
     try:
-        server = pn.serve(  # type: ignore[no-untyped-call]
-            {"/": opened},
-            address=ADDRESS,
-            port=port,
-            websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
-            title=title,
-            show=show,
-            start=False,
-            verbose=False,
-        )
+        server = _guarded(opened, title, port, access, show=show)
     except OSError as error:
         raise _refused(port, error) from error
     server.start()
     if on_ready is not None:
-        on_ready(f"http://{ADDRESS}:{port}/")
+        on_ready(_address(access, port))
     server.run_until_shutdown()
+
+
+def _guarded(
+    opened: Callable[[], Workbench], title: str, port: int, access: Access, *, show: bool
+) -> Server:
+    """Return a server behind a gate, which listens but does not answer yet."""
+    import panel as pn
+
+    from workbench.dashboards.gate import Gate, guard, hidden_from_page
+    from workbench.dashboards.login import Desk, login_options
+
+    secret = secrets.token_urlsafe(32)
+    hosts = access.hosts(port)
+    # Servers of one host share their cookies; the name of Panel's OAuth cookie is Panel's.
+    cookie = "user" if isinstance(access.login, OAuth) else f"workbench-{port}"
+    gate = Gate(access.login, secret, hosts, cookie)
+    server: Server = pn.serve(  # type: ignore[no-untyped-call]
+        {"/": opened},
+        address=access.host,
+        port=port,
+        websocket_origin=[host for host in hosts if not host.startswith("[")],
+        title=title,
+        show=show,
+        start=False,
+        verbose=False,
+        cookie_secret=secret,
+        sign_sessions=True,
+        secret_key=secrets.token_bytes(32),
+        ssl_certfile=access.certificate and str(access.certificate),
+        ssl_keyfile=access.certificate_key and str(access.certificate_key),
+        **login_options(Desk(gate, is_secret=access.is_secret)),
+        **hidden_from_page(),
+    )
+    application = server._tornado  # noqa: SLF001, Bokeh has no other way to it
+    application._websocket_origins.update(hosts)  # noqa: SLF001, it takes no address of IPv6
+    guard(application, gate)
+    return server
+
+
+def _address(access: Access, port: int) -> str:
+    """Return where a browser on this machine opens the pages."""
+    scheme = "http" if access.certificate is None else "https"
+    host = LOOPBACK if access.host in EVERYWHERE else access.host
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def page(
@@ -138,12 +186,13 @@ def page(
     return workbench
 
 
-def _free(port: int) -> int:
+def _free(host: str, port: int) -> int:
     """Return the port, or any free one for 0; tried before Panel, which takes long to load."""
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((ADDRESS, port))
+            probe.bind((host, port))
         except (OSError, OverflowError) as error:
             raise _refused(port, error) from error
         found: int = probe.getsockname()[1]
