@@ -32,7 +32,7 @@ SERVE = """
 import importlib, json, sys
 from workbench import open_history
 from workbench.dashboards import serve
-from workbench.dashboards.trials import offered
+from workbench.dashboards.offering import offered
 histories = {name: open_history(path) for name, path in json.loads(sys.argv[1]).items()}
 projections = offered(map(importlib.import_module, sys.argv[2:]))
 tell = lambda address: print(address, flush=True)

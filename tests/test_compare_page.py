@@ -9,8 +9,8 @@ import pytest
 
 from workbench import compare, open_history, replay
 from workbench.dashboards import comparisons
-from workbench.dashboards.address import Scene
 from workbench.dashboards.answers import Answers
+from workbench.dashboards.making import Asked
 from workbench.samples import shop_path
 from workbench.samples.overcharges import ChargedOnce, Overcharges
 
@@ -50,27 +50,19 @@ def test_behind_no_cause_is_nothing(found):
 
 def test_comparison_is_made_once_for_all():
     """Two sessions share a comparison, and its trials with the Replay page."""
-    kinds = {"A": Overcharges, "B": ChargedOnce}
-    answers = Answers(open_history(shop_path()), kinds)
-    scene = Scene("A", upto=21_500, other="B")
-    first = answers.comparison(scene, lambda _: None, threading.Event())
-    assert answers.comparison(scene, lambda _: None, threading.Event()) is first
-    assert answers.kept_trial(Scene("B", upto=21_500)) is first.b
-
-
-def test_comparison_that_was_stopped_is_none():
-    """Trials that were stopped are not compared: they may have ended at two events."""
-    stop = threading.Event()
-    stop.set()
-    answers = Answers(open_history(shop_path()), {"A": Overcharges})
-    assert answers.comparison(Scene("A", other="A"), lambda _: None, stop) is None
+    answers = Answers(open_history(shop_path()), {"A": Overcharges, "B": ChargedOnce})
+    asked = [Asked(offer, upto=21_500) for offer in answers.projections.values()]
+    made = [answers.trials.made(one, lambda _: None, threading.Event()) for one in asked]
+    first = answers.trials.compared(*made)
+    assert answers.trials.compared(*made) is first
+    assert answers.trials.kept(asked[1]) is first.b
 
 
 def test_only_a_few_large_things_are_kept():
     """However many trials are made, few are kept."""
     answers = Answers(open_history(shop_path()), {"A": Overcharges})
-    scenes = [Scene("A", upto=upto) for upto in range(100, 2_000, 100)]
-    for scene in scenes:
-        answers.trial(scene, lambda _: None, threading.Event())
-    kept = pl.Series([answers.kept_trial(scene) is not None for scene in scenes])
+    asked = [Asked(answers.projections["A"], upto=upto) for upto in range(100, 2_000, 100)]
+    for one in asked:
+        answers.trials.made(one, lambda _: None, threading.Event())
+    kept = pl.Series([answers.trials.kept(one) is not None for one in asked])
     assert (kept.sum(), kept[-1]) == (6, True)

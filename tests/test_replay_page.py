@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import threading
 
-import hostile_views
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from stores import BEGIN, Row, state_of, write_native
+from stores import BEGIN, Row, append, state_of, write_native
 
 from workbench import Projection, browse, handles, open_history, replay, replay_page, table
 from workbench.dashboards import trials
-from workbench.dashboards.address import Place, Scene
+from workbench.dashboards.address import Place
 from workbench.dashboards.answers import Answers
+from workbench.dashboards.making import Asked
 from workbench.errors import ProjectionError
-from workbench.samples import overcharges, shop_path
-from workbench.samples.overcharges import ChargedOnce, Overcharges
+from workbench.samples import shop_path
+from workbench.samples.overcharges import Overcharges
 
 
 class Counts(Projection):
@@ -126,30 +126,42 @@ def test_key_that_an_address_says_wrongly(shop, text):
     assert trials.key_of(text, shop, "payments") is None
 
 
-def test_offered_are_the_projections_of_a_module():
-    """Projections that a module defines are offered, and none that it imports."""
-    expected = {"Overcharges": Overcharges, "ChargedOnce": ChargedOnce}
-    assert trials.offered([overcharges]) == expected
-    assert list(trials.offered([hostile_views])) == ["Hostile", "Refusing"]
+def asked(answers, **values):
+    return Asked(answers.projections["Overcharges"], **values)
 
 
-def test_trial_is_made_once_for_all(monkeypatch):
+def test_trial_is_made_once_for_all():
     """Two sessions that look at one trial share it."""
     answers = Answers(open_history(shop_path()), {"Overcharges": Overcharges})
-    scene = Scene("Overcharges", upto=20_000)
-    made = answers.trial(scene, lambda _: None, threading.Event())
-    assert answers.trial(scene, lambda _: None, threading.Event()) is made
-    assert answers.kept_trial(scene) is made
+    wanted = asked(answers, upto=20_000)
+    made = answers.trials.made(wanted, lambda _: None, threading.Event())
+    assert answers.trials.made(wanted, lambda _: None, threading.Event()) is made
+    assert answers.trials.kept(wanted) is made
 
 
-def test_trial_that_was_stopped_is_not_kept():
-    """A replay that is stopped gives what there is, for whoever stopped it alone."""
+def test_trial_that_was_stopped_is_not_kept_until_it_is_whole(shop):
+    """A replay that is stopped gives what there is, and is shared once it was gone on with."""
     answers = Answers(open_history(shop_path()), {"Overcharges": Overcharges})
-    stop = threading.Event()
+    stop, wanted = threading.Event(), asked(answers)
     stop.set()
-    made = answers.trial(Scene("Overcharges"), lambda _: None, stop)
+    made = answers.trials.made(wanted, lambda _: None, stop)
     assert not made.is_complete
-    assert answers.kept_trial(Scene("Overcharges")) is None
+    assert answers.trials.kept(wanted) is None
+    still = answers.trials.resumed(wanted, made, lambda _: None, stop)
+    assert not still.is_complete
+    whole = answers.trials.resumed(wanted, still, lambda _: None, threading.Event())
+    assert_frame_equal(whole.table(), shop.table())
+    assert answers.trials.kept(wanted) is whole
+
+
+def test_trial_of_a_log_that_has_grown_is_another(tmp_path):
+    """A trial up to the end is made anew once the log has grown."""
+    path = write_native(tmp_path / "s.db", [Row(1, "s", 1, "m:Known", state_of(BEGIN, x=1))])
+    answers = Answers(open_history(path), {"Overcharges": Counts})
+    first = answers.trials.made(asked(answers), lambda _: None, threading.Event())
+    append(path, [Row(2, "s", 2, "m:Known", state_of(BEGIN, x=2))])
+    second = answers.trials.made(asked(answers), lambda _: None, threading.Event())
+    assert (first.events, second.events) == (1, 2)
 
 
 def test_stopped_trial_goes_on_to_the_whole(shop):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from workbench.cli.access import ACCESS, Guard
 from workbench.cli.app import Answer
+from workbench.cli.offers import PROJECTIONS, offers_of
 from workbench.cli.options import FILE, NO_OPEN, PORT, STORE, Asked, command
 from workbench.redaction import redacted
 
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
 
     from workbench import History, Projection
     from workbench.dashboards.access import Access
+    from workbench.dashboards.offering import Offer
 
 
 def serving(
@@ -27,7 +26,7 @@ def serving(
     *,
     is_opened: bool,
     tell: Callable[[str], None],
-    projections: Mapping[str, type[Projection]] | None = None,
+    projections: Mapping[str, Offer | type[Projection]] | None = None,
     classes: Sequence[str] = (),
     access: Access | None = None,
 ) -> None:
@@ -46,50 +45,10 @@ def serving(
     )
 
 
-def _offered(names: tuple[str, ...]) -> dict[str, type[Projection]]:
-    """Return the projections of modules that the user named.
-
-    Raises
-    ------
-    ProjectionError
-        If there is no such module, it cannot be imported, or it defines no projection.
-    """
-    if not names:
-        return {}
-    from workbench.dashboards.trials import offered
-    from workbench.errors import ProjectionError
-
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    modules = []
-    for name in names:
-        try:
-            modules.append(importlib.import_module(name))
-        except Exception as error:
-            msg = (
-                f"Cannot import the projections of {name!r}: {type(error).__name__}: {error}. "
-                "Name a module as Python imports it in this folder, such as shop.views."
-            )
-            raise ProjectionError(msg) from error
-        if not offered(modules[-1:]):
-            msg = (
-                f"Cannot offer the projections of {name!r}: it defines none. "
-                "Name the module in which classes derive from workbench.Projection."
-            )
-            raise ProjectionError(msg)
-    return offered(modules)
-
-
 @command(
     "serve",
     click.argument("targets", metavar="TARGET...", nargs=-1, required=True),
-    click.option(
-        "--projections",
-        multiple=True,
-        metavar="MODULE",
-        help="Offer its projections for replay. It is imported. Repeatable.",
-    ),
+    *PROJECTIONS,
     click.option(
         "--classes",
         multiple=True,
@@ -111,6 +70,7 @@ def serve(
     asked: Asked,
     targets: tuple[str, ...],
     projections: tuple[str, ...],
+    keys: tuple[str, ...],
     classes: tuple[str, ...],
     port: int,
     *,
@@ -124,7 +84,7 @@ def serve(
     --oauth-provider, whose key and secret are in PANEL_OAUTH_KEY and PANEL_OAUTH_SECRET.
     """
     access = Guard(**guard).access()
-    offers = _offered(projections)
+    offers = offers_of(projections, keys, classes)
     found = [asked.opened(target) for target in targets]
     names = [history.name for history in found]
     if len(set(names)) < len(names):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from workbench import Projection
     from workbench.dashboards.address import Place
+    from workbench.dashboards.offering import Offer
     from workbench.dashboards.shell import Workbench
     from workbench.history import History
 
@@ -36,7 +37,7 @@ LOCAL = Access()
 def serve(
     histories: Mapping[str, History],
     *,
-    projections: Mapping[str, type[Projection]] | None = None,
+    projections: Mapping[str, Offer | type[Projection]] | None = None,
     classes: Sequence[str] = (),
     port: int = 5006,
     show: bool = False,

@@ -6,19 +6,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
+from workbench.dashboards.named_edits import MOST_EDITS, NamedEdit
 from workbench.dashboards.queries import Filters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 SIZES = (25, 50, 100)
 PAGES = ("overview", "log", "schemas", "replay", "compare")
+PARTS = ("failures", "coverage")
 _LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the pages Replay and Compare show: which trial, or two of them, and what of it."""
+    """What the pages that replay show: which trial, or two of them, and what of it."""
 
     projection: str | None = None
     """The name under which the projection is offered; None is none yet."""
@@ -37,6 +39,17 @@ class Scene:
     """The projection that it is compared with."""
     cause: str | None = None
     """The cause of differences that is open, by its stable name."""
+    edited: str | None = None
+    """The name of the edit under which the history is replayed; None is as it is stored."""
+    part: str | None = None
+    """What is open of a trial besides its tables: one of `PARTS`."""
+    revision: str | None = None
+    """The git revision that the projection is of; None is the one that is served."""
+    other_edited: str | None = None
+    other_revision: str | None = None
+    """The same of what it is compared with."""
+    other_history: str | None = None
+    """The history of what it is compared with, by its name; None is the same history."""
 
     def to(self, **changes: object) -> Scene:
         """Return this scene with other values in some fields."""
@@ -62,7 +75,9 @@ class Place:
     event: int | None = None
     """The position of the event that is open."""
     scene: Scene = field(default_factory=Scene)
-    """What the pages Replay and Compare show."""
+    """What the pages that replay show."""
+    edits: tuple[NamedEdit, ...] = ()
+    """The named edits that have been drafted here."""
     schemas_of: str | None = None
     """The event type whose schemas are compared."""
 
@@ -99,6 +114,7 @@ def query_of(place: Place) -> str:
         ("size", place.size if place.size != default.size else None),
         ("event", place.event),
         *((name, getattr(place.scene, name)) for name in Scene.__slots__),
+        *(("edit", edit.text()) for edit in place.edits),
         ("of", place.schemas_of),
     ]
     query = urlencode([(name, str(value)) for name, value in pairs if value is not None])
@@ -143,9 +159,22 @@ def place_of(query: str) -> Place:
             column=values.get("column"),
             other=values.get("other"),
             cause=values.get("cause"),
+            edited=values.get("edited"),
+            part=values.get("part") if values.get("part") in PARTS else None,
+            revision=values.get("revision") or None,
+            other_edited=values.get("other_edited"),
+            other_revision=values.get("other_revision") or None,
+            other_history=values.get("other_history"),
         ),
+        edits=_edits(value for name, value in pairs if name == "edit"),
         schemas_of=values.get("of"),
     )
+
+
+def _edits(texts: Iterable[str]) -> tuple[NamedEdit, ...]:
+    """Return the edits that an address names; of two of one name the last."""
+    found = {edit.name: edit for edit in map(NamedEdit.of, texts) if edit is not None}
+    return tuple(found.values())[:MOST_EDITS]
 
 
 def _number(text: str | None) -> int | None:

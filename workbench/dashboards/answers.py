@@ -12,25 +12,25 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from workbench.comparing.comparison import compare
 from workbench.dashboards import queries, summary, versions
+from workbench.dashboards.making import Trials
 from workbench.dashboards.neighbours import neighbours
-from workbench.replay import replay
+from workbench.dashboards.offering import offer_of
 from workbench.upcasting.checking import check_upcasters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
     from datetime import datetime
-    from threading import Event
 
     import polars as pl
 
-    from workbench import Comparison, Progress, Projection, Trial, UpcasterReport
+    from workbench import Progress, Projection, UpcasterReport
     from workbench.compatibility.levels import Level
-    from workbench.dashboards.address import Place, Scene
+    from workbench.dashboards.address import Place
     from workbench.dashboards.neighbours import Neighbours
+    from workbench.dashboards.offering import Offer
     from workbench.dashboards.queries import Filters, Found
     from workbench.dashboards.summary import Facts
     from workbench.history import History
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_KEPT = 64
-MOST_HEAVY = 6  # trials and comparisons, which hold every change of their tables
 LONG_READINGS = 2  # at the same time
 
 
@@ -59,39 +58,6 @@ class Listing:
     """Where the page after this one begins, None on the last."""
 
 
-class Heavy:
-    """A few large things that are made once, and shared."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-        self._making: dict[Hashable, Lock] = {}
-        self._lock = Lock()
-
-    def recall(self, key: Hashable) -> Any:  # noqa: ANN401, whatever was made
-        """Return what is kept under a key, None if nothing is."""
-        with self._lock:
-            return self._kept.get(key)
-
-    def once(self, key: Hashable, make: Callable[[], T], is_whole: Callable[[T], bool]) -> T:
-        """Return what is kept, or is made now; others who ask meanwhile wait for it."""
-        with self._lock:
-            making = self._making.setdefault(key, Lock())
-        with making:
-            found: T | None = self.recall(key)
-            if found is None:
-                found = make()
-                if is_whole(found):
-                    self._keep(key, found)
-        return found
-
-    def _keep(self, key: Hashable, made: object) -> None:
-        with self._lock:
-            self._kept[key] = made
-            while len(self._kept) > MOST_HEAVY:
-                forgotten, _ = self._kept.popitem(last=False)
-                self._making.pop(forgotten, None)
-
-
 class Answers:
     """What has been asked of one history.
 
@@ -108,13 +74,13 @@ class Answers:
     def __init__(
         self,
         history: History,
-        projections: Mapping[str, type[Projection]] | None = None,
+        projections: Mapping[str, Offer | type[Projection]] | None = None,
         classes: Sequence[str] = (),
     ) -> None:
         self.history = history
-        self.projections = dict(projections or {})
+        self.projections = {n: offer_of(one) for n, one in (projections or {}).items()}
         self.classes = tuple(classes)
-        self._heavy = Heavy()
+        self.trials = Trials(history)
         self._kept: OrderedDict[Hashable, tuple[int | None, object]] = OrderedDict()
         self._locks: dict[Hashable, Lock] = {}
         self._lock = Lock()
@@ -247,48 +213,6 @@ class Answers:
             ),
         )
 
-    # Trials
-
-    def kept_trial(self, scene: Scene) -> Trial | None:
-        """Return the trial of a scene, if somebody has made it."""
-        found: Trial | None = self._heavy.recall(_run(scene))
-        return found
-
-    def trial(self, scene: Scene, tell: Callable[[Progress], None], stop: Event) -> Trial:
-        """Return the trial of a scene: as it was made, or made now.
-
-        One that was stopped is not kept for others.
-
-        Raises
-        ------
-        WorkbenchError
-            As `replay` does.
-        """
-
-        def make() -> Trial:
-            history = self.history.between(after=scene.after, upto=scene.upto)
-            projection = self.projections[scene.projection or ""]
-            return replay(history, projection, on_error="collect", progress=tell, stop=stop)
-
-        return self._heavy.once(_run(scene), make, lambda trial: trial.is_complete)
-
-    def comparison(
-        self, scene: Scene, tell: Callable[[Progress], None], stop: Event
-    ) -> Comparison | None:
-        """Return how the trials of a scene's two projections differ; None if it was stopped.
-
-        Raises
-        ------
-        WorkbenchError
-            As `replay` and `compare` do.
-        """
-        sides = (scene, scene.to(projection=scene.other))
-        trials = [self.trial(side, tell, stop) for side in sides]
-        if not all(trial.is_complete for trial in trials):
-            return None
-        key = ("compare", *map(_run, sides))
-        return self._heavy.once(key, lambda: compare(*trials), lambda _: True)
-
     def _once(self, key: Hashable, ask: Callable[[], T]) -> T:
         head = self.history.source.head()
         with self._lock:
@@ -315,8 +239,3 @@ class Answers:
             while len(self._kept) > MOST_KEPT:
                 forgotten, _ = self._kept.popitem(last=False)
                 self._locks.pop(forgotten, None)
-
-
-def _run(scene: Scene) -> Hashable:
-    """Return what tells trials apart."""
-    return scene.projection, scene.after, scene.upto

@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.comparing.report import report_of
 from workbench.dashboards import comparisons
+from workbench.dashboards.forms import asked_for, position_of
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped, notice
 from workbench.dashboards.parts import button, choice, column, download, field, row, text
-from workbench.dashboards.running import NONE_OFFERED, Run, position_of
+from workbench.dashboards.running import NONE_OFFERED, Run
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from threading import Event
 
     import polars as pl
 
     from workbench import Comparison
     from workbench.dashboards.address import Place, Scene
     from workbench.dashboards.answers import Answers
+    from workbench.dashboards.making import Tell
 
 CAUSE_CELLS = (
     Cell("count", "Differences", 92, form="count"),
@@ -132,10 +135,8 @@ class Compare:
         self._found, self._ran, self._accepted = None, wanted, {}
         try:
             found = await self._run.watch(
-                "Replaying", self._answers, lambda tell, stop: self._answers.comparison(
-                    scene, tell, stop
-                )
-            )  # fmt: skip
+                "Replaying", self._answers, lambda tell, stop: self._both(scene, tell, stop)
+            )
         except WorkbenchError as error:
             self._say(notice("These cannot be compared.", str(error), kind="error"))
             return
@@ -144,6 +145,15 @@ class Compare:
             return
         self._found = found
         self._note.object = ""
+
+    def _both(self, scene: Scene, tell: Tell, stop: Event) -> Comparison | None:
+        """Return how two trials differ; None if they were stopped."""
+        offers, trials = self._answers.projections, self._answers.trials
+        made = []
+        for name in (scene.projection, scene.other):
+            asked = asked_for(offers, (), name, None, (scene.after, scene.upto))
+            made.append(trials.made(asked, tell, stop))
+        return trials.compared(*made) if all(trial.is_complete for trial in made) else None
 
     async def _show_found(self, found: Comparison, scene: Scene) -> None:
         chosen = found

@@ -36,17 +36,7 @@ class Player:
         self._turn = 0
         self._wanted = -1
         self.said = text(css_classes=["wb-status"])
-        self._slider = pn.widgets.IntSlider(  # type: ignore[no-untyped-call]
-            label="Step",
-            start=0,
-            end=1,
-            show_value=False,
-            sizing_mode="stretch_width",
-            margin=(0, 10, 4, 10),
-            css_classes=["wb-bare"],
-            stylesheets=sheets("field"),
-        )
-        self._slider.param.watch(self._slide, "value")
+        self._slider: pn.widgets.IntSlider | None = None
         self._first = button("First", self._to_first)
         self._back = button("← Step", self._step_back)
         self._play = button("Play", self._toggle)
@@ -56,18 +46,34 @@ class Player:
             "Stride", {f"by {n:,}": n for n in STRIDES}, self._chose_stride, width=92
         )
         buttons = (self._first, self._back, self._play, self._on, self._last, self._stride)
-        self.view = column(
-            row(self.said, *buttons, look="bar player", margin=(8, 0, 2, 0)), self._slider
-        )
+        self.view = column(row(self.said, *buttons, look="bar player", margin=(8, 0, 2, 0)))
 
     def show(self, step: int, count: int) -> None:
         """Show which step this is, of how many; -1 is before the first."""
         self._count, self._at = count, step
         # A slider needs two places at least.
-        self._slider.param.update(end=max(count - 1, 1), value=max(step, 0))
-        self._slider.disabled = self._play.disabled = count < 2  # noqa: PLR2004, nowhere to go
+        state: dict[str, Any] = {"end": max(count - 1, 1), "value": max(step, 0)}
+        state["disabled"] = self._play.disabled = count < 2  # noqa: PLR2004, nowhere to go
+        if self._slider is None:  # a browser that has not drawn it takes no change of it
+            self._slider = self._made(state)
+            self.view.append(self._slider)
+        self._slider.param.update(**state)
         self._first.disabled = self._back.disabled = step <= 0
         self._last.disabled = self._on.disabled = step >= count - 1
+
+    def _made(self, state: dict[str, Any]) -> pn.widgets.IntSlider:
+        slider = pn.widgets.IntSlider(  # type: ignore[no-untyped-call]
+            label="Step",
+            start=0,
+            show_value=False,
+            sizing_mode="stretch_width",
+            margin=(0, 10, 4, 10),
+            css_classes=["wb-bare"],
+            stylesheets=sheets("field"),
+            **state,
+        )
+        slider.param.watch(self._slide, "value")
+        return slider
 
     def stop(self) -> None:
         """Stop to play."""
@@ -91,18 +97,30 @@ class Player:
         self.stop()
         await self._go(self._count - 1)
 
-    async def _step_back(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+    async def back(self) -> None:
+        """Go a step back, as wide as is chosen."""
         self.stop()
         await self._go(self._at - self._stride.value)
 
-    async def _step_on(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+    async def on(self) -> None:
+        """Go a step on, as wide as is chosen."""
         self.stop()
         await self._go(self._at + self._stride.value)
+
+    async def _step_back(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+        await self.back()
+
+    async def _step_on(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+        await self.on()
 
     async def _chose_stride(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         """The next step is as wide."""
 
     async def _toggle(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+        await self.toggle()
+
+    async def toggle(self) -> None:
+        """Play, or pause."""
         if self._playing:
             self.stop()
             await self._go(self._at)
@@ -121,4 +139,5 @@ class Player:
             await self._go(self._at)
 
     async def _go(self, step: int, *, is_passing: bool = False) -> None:
-        await self._on_step(min(max(step, 0), self._count - 1), is_passing)
+        if self._count:
+            await self._on_step(min(max(step, 0), self._count - 1), is_passing)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WATCH_S = 0.15  # between two looks at how far a replay is
-MOST_DIGITS = 18
 NONE_OFFERED = notice(
     "No projection is offered here.",
     "Name the modules whose projections may be replayed: workbench serve TARGET --projections "
@@ -75,9 +74,3 @@ def _so_far(doing: str, progress: Progress | None) -> str:
         f'<div class="loading measured" role=status style="--done:{share:.1%}">'
         f"{doing}: {share:.0%}, {escaped(spoken(progress))}</div>"
     )
-
-
-def position_of(value: str | None) -> int | None:
-    """Return the position that somebody has typed, None if there is none."""
-    digits = "".join(c for c in value or "" if c in "0123456789")
-    return int(digits[:MOST_DIGITS]) if digits else None

@@ -14,6 +14,7 @@ from workbench.dashboards.overview import Overview
 from workbench.dashboards.parts import button, choice, column, failure, row, text
 from workbench.dashboards.replay import Replay
 from workbench.dashboards.schemas import SchemasPage
+from workbench.dashboards.session import Session
 from workbench.dashboards.style import sheets
 from workbench.errors import WorkbenchError
 
@@ -42,11 +43,16 @@ class Workbench(pn.viewable.Viewer):
         What is asked of each history, by the name under which it is shown.
     place
         Where to begin.
+    writes
+        Whether projections may be written on the page: their code runs in this process.
     """
 
-    def __init__(self, answers: Mapping[str, Answers], place: Place | None = None) -> None:
+    def __init__(
+        self, answers: Mapping[str, Answers], place: Place | None = None, *, writes: bool = False
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._answers = answers
+        self._session = Session(writes=writes)
         self._place = place or Place()
         self._opened: str | None = None
         self._pages: dict[str, Pages] = {}
@@ -121,7 +127,7 @@ class Workbench(pn.viewable.Viewer):
             self._pages = {
                 "overview": Overview(answers, self.go),
                 "log": Log(answers, self.go),
-                "replay": Replay(answers, self.go),
+                "replay": Replay(answers, self.go, self._session),
                 "compare": Compare(answers, self.go),
                 "schemas": SchemasPage(answers, self.go),
             }

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workbench.changelog.log import logged_key
-from workbench.projections.declared import Projection
+from workbench.dashboards import computed
 from workbench.tables import CHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from types import ModuleType
 
     from workbench.trials.trial import Trial
 
@@ -47,22 +46,13 @@ class Moment:
     """The cells of `rows` that this step changed: row, from 0, and column."""
 
 
-def offered(modules: Iterable[ModuleType]) -> dict[str, type[Projection]]:
-    """Return the projections that modules define, by name, in the order of their text.
-
-    Where two modules have one of the same name, the module stands before it.
-    """
-    found: dict[str, type[Projection]] = {}
-    for module in modules:
-        for name, value in vars(module).items():
-            is_own = isinstance(value, type) and value.__module__ == module.__name__
-            if is_own and issubclass(value, Projection) and not name.startswith("_"):
-                found[name if name not in found else f"{module.__name__}.{name}"] = value
-    return found
-
-
 def steps(trial: Trial, table: str) -> pl.Series:
-    """Return the positions at which a table changes, each once, in order."""
+    """Return the positions at which a table changes, each once, in order.
+
+    The table of a Polars function has no change log: its steps are all events.
+    """
+    if computed.is_computed(trial):
+        return computed.positions(trial)
     return trial.recorded.log(table).entries["position"].unique().sort().alias("position")
 
 
@@ -73,7 +63,14 @@ def step_at(found: pl.Series, position: int | None) -> int:
     return int(found.search_sorted(position, side="right")) - 1
 
 
-def moment(trial: Trial, table: str, position: int | None, *, first: int | None = None) -> Moment:
+def moment(
+    trial: Trial,
+    table: str,
+    position: int | None,
+    *,
+    first: int | None = None,
+    within: pl.Series | None = None,
+) -> Moment:
     """Return a table as of a position.
 
     Parameters
@@ -87,26 +84,29 @@ def moment(trial: Trial, table: str, position: int | None, *, first: int | None 
     first
         The row from which on rows are shown; by default such that the first that changed
         is among them.
+    within
+        The table's `steps`, where they are at hand.
 
     Raises
     ------
     UnknownTableError
         If there is no such table.
     NoChangeLogError
-        If it has no change log.
+        If it has no change log, and cannot be computed anew.
     """
-    log = trial.recorded.log(table)
-    found = steps(trial, table)
+    found = steps(trial, table) if within is None else within
     step = step_at(found, position)
-    if step < 0:
-        entries = pl.Series([], dtype=pl.UInt32)
-        at = trial.last_position if position is None else position
-        whole = trial.at(position=-1).table(table)
+    before = trial.last_position if position is None else position
+    at = int(found[step]) if step >= 0 else before
+    event: dict[str, Any] | None = None
+    if computed.is_computed(trial):
+        whole, changes, event = computed.state(trial, table, found, step)
     else:
-        at = int(found[step])
-        entries = log.entries_at(at)
-        whole = trial.at(position=at).table(table)
-    changes = log.changes(entries)
+        log = trial.recorded.log(table)
+        entries = log.entries_at(at) if step >= 0 else pl.Series([], dtype=pl.UInt32)
+        changes = log.changes(entries)
+        whole = trial.at(position=at if step >= 0 else -1).table(table)
+        event = changes.select(_EVENT).row(0, named=True) if changes.height else None
     places = _places(whole, changes, trial.key(table))
     if first is None:
         seen = [place for place in places if place is not None]
@@ -116,7 +116,7 @@ def moment(trial: Trial, table: str, position: int | None, *, first: int | None 
     return Moment(
         step=step,
         position=at,
-        event=changes.select(_EVENT).row(0, named=True) if changes.height else None,
+        event=event,
         changes=changes,
         rows=rows,
         first=first,

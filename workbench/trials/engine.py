@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time as clock
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -20,11 +18,13 @@ from workbench.sources import Selection
 from workbench.tables import FAILURES, HANDLED, PROFILE
 from workbench.trials.files import TrialFolder
 from workbench.trials.recipe import Recipe, digest_of, source_hash
+from workbench.trials.stopping import slices, stopping
 from workbench.trials.tables import ComputedTables, LoggedTables
 from workbench.trials.trial import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import threading
+    from collections.abc import Callable
     from pathlib import Path
 
     from workbench.history import History
@@ -82,7 +82,7 @@ class Engine:
     stale: str | None = None
     """Why a loaded trial cannot go on."""
     stop: threading.Event | None = None
-    """Ends the first run, once it is set."""
+    """Ends the run, once it is set."""
 
     # Making trials
 
@@ -150,19 +150,19 @@ class Engine:
         unread = replace(pinned, selection=pinned.selection.meet(chosen))
         saved = clock.monotonic()
         with (
-            stopping(interrupt),
+            stopping(interrupt, self.stop),
             shown(progress, f"replaying {self._named()}") as report,
             closing(unread.batches(running.columns)) as batches,
         ):
             try:
-                for batch in batches:
+                for batch in (part for whole in batches for part in slices(whole)):
                     done = running.feed(batch, interrupt)
                     if done < batch.height:
                         done += _rest_of_position(running, batch, done)
                     last = int(batch["position"][done - 1]) if done else last
                     report(so_far(last or low))
                     if interrupt.asked or (self.stop is not None and self.stop.is_set()):
-                        interrupt.asked = True
+                        interrupt.asked = True  # whoever watches `stop` may be about to say so
                         break
                     if self.folder is not None and clock.monotonic() - saved > CHECKPOINT_S:
                         self.folder.keep(made(is_complete=False), running)
@@ -191,11 +191,11 @@ class Engine:
         upto = self._upto(trial)
         return replace(self, live=None, folder=None).begin(upto, progress)
 
-    def resume(self, trial: Trial, progress: Wanted) -> Trial:
+    def resume(self, trial: Trial, progress: Wanted, stop: threading.Event | None = None) -> Trial:
         """Return the trial with what was left; see `Trial.resume`."""
         if trial.is_complete:
             return trial
-        return self._go_on(trial, self._upto(trial), progress)
+        return replace(self, stop=stop)._go_on(trial, self._upto(trial), progress)  # noqa: SLF001
 
     def advance(self, trial: Trial, progress: Wanted) -> Trial:
         """Return the trial with what has come since; see `Trial.advance`.
@@ -374,23 +374,3 @@ def _last_handled(running: Running, batch: pl.DataFrame, last: int | None) -> in
     failed = running.failed_at
     before = batch["position"].filter(batch["position"] < failed) if failed is not None else None
     return int(before[-1]) if before is not None and before.len() else last
-
-
-@contextmanager
-def stopping(interrupt: Interrupt) -> Iterator[None]:
-    """Let the first Ctrl-C ask to stop between two events, and the second stop at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def ask(number: int, frame: Any) -> None:  # noqa: ANN401, a frame of any kind
-        if interrupt.asked:
-            signal.default_int_handler(number, frame)
-        interrupt.asked = True
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

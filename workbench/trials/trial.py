@@ -229,15 +229,22 @@ class Trial:
         """
         return self.engine.rerun(self, progress)
 
-    def resume(self, *, progress: bool | Callable[[Progress], None] = True) -> Trial:
+    def resume(
+        self, *, progress: bool | Callable[[Progress], None] = True, stop: Event | None = None
+    ) -> Trial:
         """Return the trial with what was left when it was interrupted.
+
+        Parameters
+        ----------
+        progress, stop
+            As in `replay`.
 
         Raises
         ------
         TrialError
             If the history or the projection is not at hand, or is another by now.
         """
-        return self.engine.resume(self, progress)
+        return self.engine.resume(self, progress, stop)
 
     def advance(self, *, progress: bool | Callable[[Progress], None] = True) -> Trial:
         """Return the trial with the events that have come since; it reads those alone.
