@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.comparing.comparison import compare
 from workbench.dashboards import queries, summary, versions
+from workbench.dashboards.live import Live
 from workbench.dashboards.neighbours import neighbours
 from workbench.replay import replay
 from workbench.upcasting.checking import check_upcasters
@@ -65,6 +66,7 @@ class Heavy:
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._making: dict[Hashable, Lock] = {}
+        self._ends: dict[Hashable, Hashable] = {}
         self._lock = Lock()
 
     def recall(self, key: Hashable) -> Any:  # noqa: ANN401, whatever was made
@@ -84,12 +86,25 @@ class Heavy:
                     self._keep(key, found)
         return found
 
+    def renewed(self, key: Hashable, end: Hashable, renew: Callable[[T], T]) -> T | None:
+        """Return what is kept, renewed once for each `end`; None where nothing is kept."""
+        with self._lock:
+            making = self._making.setdefault(key, Lock())
+        with making:
+            found: T | None = self.recall(key)
+            if found is not None and self._ends.get(key) != end:
+                found = renew(found)
+                self._keep(key, found)
+                self._ends[key] = end
+        return found
+
     def _keep(self, key: Hashable, made: object) -> None:
         with self._lock:
             self._kept[key] = made
             while len(self._kept) > MOST_HEAVY:
                 forgotten, _ = self._kept.popitem(last=False)
                 self._making.pop(forgotten, None)
+                self._ends.pop(forgotten, None)
 
 
 class Answers:
@@ -114,8 +129,9 @@ class Answers:
         self.history = history
         self.projections = dict(projections or {})
         self.classes = tuple(classes)
+        self.live = Live(history)
         self._heavy = Heavy()
-        self._kept: OrderedDict[Hashable, tuple[int | None, object]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Hashable, object]] = OrderedDict()
         self._locks: dict[Hashable, Lock] = {}
         self._lock = Lock()
         self._readers = ThreadPoolExecutor(LONG_READINGS, thread_name_prefix="workbench-page")
@@ -135,6 +151,16 @@ class Answers:
     async def in_turn(self, ask: Callable[[], T]) -> T:
         """Return `ask()`, which reads much: in a thread, after those that came before."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+
+    def end(self) -> Hashable:
+        """Return what changes when the history grows; while somebody follows, it costs nothing.
+
+        Raises
+        ------
+        StoreUnreadableError
+            If nobody follows, and the store cannot be read.
+        """
+        return self.live.stamp()
 
     def facts(self) -> Facts:
         """Return what the history is."""
@@ -217,6 +243,18 @@ class Answers:
             rows, total, offset, previous, None if is_last else int(rows["position"][-1]) + 1
         )
 
+    def come(self, filters: Filters, end: Hashable, total: int) -> int:
+        """Return how many events that match have come since the history had this end.
+
+        It reads those alone where positions say which they are; else all are counted, less
+        the `total` that matched then.
+        """
+        if not isinstance(end, int):
+            return max(self.count(filters) - total, 0)
+        if filters.last_position is not None and filters.last_position <= end:
+            return 0
+        return queries.count(self.history.between(after=end), filters)
+
     def last_start(self, place: Place) -> int | None:
         """Return where the last page begins, None where there is none."""
         found = self.found(place.filters) if place.filters.reads_payloads else None
@@ -225,8 +263,7 @@ class Answers:
     def has_found(self, filters: Filters) -> bool:
         """Return whether nothing has to be searched: these filters read no payloads, or did."""
         return (
-            not filters.reads_payloads
-            or self._recall(("found", filters), self.history.source.head()) is not None
+            not filters.reads_payloads or self._recall(("found", filters), self.end()) is not None
         )
 
     def found(
@@ -274,6 +311,19 @@ class Answers:
 
         return self._heavy.once(_run(scene), make, lambda trial: trial.is_complete)
 
+    def advanced(self, scene: Scene) -> Trial | None:
+        """Return the trial of a scene with the events that have come since; None if none is kept.
+
+        It is advanced once for all who look at it, and the one before stays as it was.
+
+        Raises
+        ------
+        WorkbenchError
+            As `Trial.advance` does.
+        """
+        end = self.end()
+        return self._heavy.renewed(_run(scene), end, lambda trial: trial.advance(progress=False))
+
     def comparison(
         self, scene: Scene, tell: Callable[[Progress], None], stop: Event
     ) -> Comparison | None:
@@ -292,27 +342,27 @@ class Answers:
         return self._heavy.once(key, lambda: compare(*trials), lambda _: True)
 
     def _once(self, key: Hashable, ask: Callable[[], T]) -> T:
-        head = self.history.source.head()
+        end = self.end()
         with self._lock:
             lock = self._locks.setdefault(key, Lock())
         with lock:
-            kept = self._recall(key, head)
+            kept = self._recall(key, end)
             if kept is None:
                 kept = ask()
-                self._keep(key, head, kept)
+                self._keep(key, end, kept)
         return kept  # type: ignore[return-value]
 
-    def _recall(self, key: Hashable, head: int | None) -> object | None:
+    def _recall(self, key: Hashable, end: Hashable) -> object | None:
         with self._lock:
             stamp, kept = self._kept.get(key, (None, None))
-            if kept is None or stamp != head:
+            if kept is None or stamp != end:
                 return None
             self._kept.move_to_end(key)
             return kept
 
-    def _keep(self, key: Hashable, head: int | None, answer: object) -> None:
+    def _keep(self, key: Hashable, end: Hashable, answer: object) -> None:
         with self._lock:
-            self._kept[key] = (head, answer)
+            self._kept[key] = (end, answer)
             self._kept.move_to_end(key)
             while len(self._kept) > MOST_KEPT:
                 forgotten, _ = self._kept.popitem(last=False)

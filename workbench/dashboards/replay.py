@@ -136,6 +136,18 @@ class Replay:
             self._first = None
         await self._show_scene(scene)
 
+    async def renew(self) -> None:
+        """Advance the trial; the tables follow where their end is shown, else only the steps."""
+        place = self._place
+        if self._trial is None or place is None or place.scene.upto is not None:
+            return
+        scene = place.scene
+        trial = await self._answers.in_turn(lambda: self._answers.advanced(scene))
+        if trial is not None and trial is not self._trial and place is self._place:
+            self._trial = trial
+            self._facts.object = _facts(trial)
+            await self._show_scene(scene)
+
     def _fill(self, scene: Scene) -> None:
         self._projection.value = scene.projection
         self._after.value = "" if scene.after is None else str(scene.after)
