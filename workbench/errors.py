@@ -19,6 +19,7 @@ three parts: what was asked, what was found, what to do.
     ├── UnknownStreamError (LookupError)         no such stream
     ├── UnknownTagError (LookupError)            no event with all of these tags
     ├── UnknownPositionError (LookupError)       no event with that number
+    ├── UnknownPageError (LookupError)           no page of that name
     ├── UnknownTableError (LookupError)          the trial has no such table
     ├── UnknownSchemaError (LookupError)         the type has no schema of that name
     ├── SchemaError (ValueError)                 a schema that cannot be read or compared
@@ -108,6 +109,10 @@ class UnknownTagError(WorkbenchError, LookupError):
 
 class UnknownPositionError(WorkbenchError, LookupError):
     """A position at which the history has no event."""
+
+
+class UnknownPageError(WorkbenchError, LookupError):
+    """A page that the workbench does not have."""
 
 
 class UnknownTableError(WorkbenchError, LookupError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.errors import ProjectionError
+from workbench.errors import ProjectionError, UnknownPageError
 from workbench.projections.declared import Projection
 
 if TYPE_CHECKING:
@@ -14,24 +14,48 @@ if TYPE_CHECKING:
     from workbench.history import History
 
 
-def browse(history: History, *, projections: Sequence[type[Projection]] = ()) -> Workbench:
+def browse(
+    history: History,
+    *,
+    page: str | None = None,
+    projections: Sequence[type[Projection]] = (),
+    classes: Sequence[str] = (),
+) -> Workbench:
     """Return the pages over a history, to stand in a notebook cell; no network is needed.
+
+    They stay current while the history grows, as long as they are shown.
 
     Parameters
     ----------
     history
         What they show, and nothing beside it: narrow it to show less.
+    page
+        One page by its name, such as "log", alone: the way to the others appears once a click
+        leads there. By default all of them, beginning with the overview.
     projections
         What may be replayed on the page Replay.
+    classes
+        Where the classes of the events are, as `check_upcasters` takes it.
 
     Raises
     ------
     ProjectionError
         If one of them does not derive from `workbench.Projection`.
+    UnknownPageError
+        If there is no such page.
     """
-    from workbench.dashboards import page
+    from workbench.dashboards import page as pages
+    from workbench.dashboards.address import PAGES, Place
 
-    return page(history, [_checked(projection) for projection in projections])
+    if page is not None and page not in PAGES:
+        msg = (
+            f"Cannot show the page {page!r:.100}: there is none of that name. "
+            f"Choose one of {', '.join(PAGES)}."
+        )
+        raise UnknownPageError(msg)
+    offered = [_checked(projection) for projection in projections]
+    place = None if page is None else Place(page=page)
+    return pages(history, offered, place, classes=classes, alone=page is not None)
 
 
 def replay_page(
@@ -39,7 +63,8 @@ def replay_page(
 ) -> Workbench:
     """Return the page that replays a projection, to stand in a notebook cell.
 
-    It replays at once, over the whole history, and shows the tables as of each step.
+    It replays at once, over the whole history, and shows the tables as of each step. The way
+    to the other pages appears once a click leads there.
 
     Parameters
     ----------
@@ -59,7 +84,8 @@ def replay_page(
     from workbench.dashboards.address import Place, Scene
 
     offered = [_checked(one) for one in (projection, *others)]
-    return page(history, offered, Place(page="replay", scene=Scene(projection.__name__)))
+    place = Place(page="replay", scene=Scene(projection.__name__))
+    return page(history, offered, place, alone=True)
 
 
 def _checked(projection: object) -> type[Projection]:

@@ -12,6 +12,7 @@ import secrets
 import socket
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from workbench.dashboards.access import EVERYWHERE, LOOPBACK, Access, OAuth
@@ -97,6 +98,8 @@ def serve(
         workbench = Workbench(answers, place_of(location.search if location else ""))
         pn.state.onload(workbench.start)
         document = curdoc()
+        workbench.follow_in(document.add_next_tick_callback)
+        document.on_session_destroyed(lambda _context: workbench.end())
         document.template = asset("page.html")  # type: ignore[assignment]  # Panel takes text too
         request = getattr(document.session_context, "request", None)
         document.template_variables["user"] = getattr(request, "workbench_user", None)
@@ -161,6 +164,9 @@ def page(
     history: History,
     projections: Sequence[type[Projection]] = (),
     place: Place | None = None,
+    *,
+    classes: Sequence[str] = (),
+    alone: bool = False,
 ) -> Workbench:
     """Return the pages over one history, to stand in a notebook cell.
 
@@ -172,6 +178,10 @@ def page(
         What may be replayed there.
     place
         Where they begin; the overview by default.
+    classes
+        Where the classes of the events are, for the dry run of upcasters.
+    alone
+        Whether the page stands alone, until a click leads to another.
     """
     import panel as pn
 
@@ -180,10 +190,12 @@ def page(
 
     pn.extension("tabulator", "plotly", inline=True)
     offered = {projection.__name__: projection for projection in projections}
-    workbench = Workbench({history.name: Answers(history, offered)}, place)
+    workbench = Workbench({history.name: Answers(history, offered, classes)}, place, alone=alone)
     # A notebook's own loop is busy with the cell that calls this.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, workbench.start()).result()
+    with suppress(RuntimeError):  # a script has no loop in which a page could stay current
+        workbench.follow_in(asyncio.get_running_loop().call_soon_threadsafe)
     return workbench
 
 

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from workbench.dashboards import queries, summary, versions
+from workbench.dashboards.live import Live
 from workbench.dashboards.making import Trials
 from workbench.dashboards.neighbours import neighbours
 from workbench.dashboards.offering import offer_of
@@ -81,7 +82,8 @@ class Answers:
         self.projections = {n: offer_of(one) for n, one in (projections or {}).items()}
         self.classes = tuple(classes)
         self.trials = Trials(history)
-        self._kept: OrderedDict[Hashable, tuple[int | None, object]] = OrderedDict()
+        self.live = Live(history)
+        self._kept: OrderedDict[Hashable, tuple[Hashable, object]] = OrderedDict()
         self._locks: dict[Hashable, Lock] = {}
         self._lock = Lock()
         self._readers = ThreadPoolExecutor(LONG_READINGS, thread_name_prefix="workbench-page")
@@ -101,6 +103,16 @@ class Answers:
     async def in_turn(self, ask: Callable[[], T]) -> T:
         """Return `ask()`, which reads much: in a thread, after those that came before."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+
+    def end(self) -> Hashable:
+        """Return what changes when the history grows; while somebody follows, it costs nothing.
+
+        Raises
+        ------
+        StoreUnreadableError
+            If nobody follows, and the store cannot be read.
+        """
+        return self.live.stamp()
 
     def facts(self) -> Facts:
         """Return what the history is."""
@@ -181,6 +193,18 @@ class Answers:
             rows, total, offset, previous, None if is_last else int(rows["position"][-1]) + 1
         )
 
+    def come(self, filters: Filters, end: Hashable, total: int) -> int:
+        """Return how many events that match have come since the history had this end.
+
+        It reads those alone where positions say which they are; else all are counted, less
+        the `total` that matched then.
+        """
+        if not isinstance(end, int):
+            return max(self.count(filters) - total, 0)
+        if filters.last_position is not None and filters.last_position <= end:
+            return 0
+        return queries.count(self.history.between(after=end), filters)
+
     def last_start(self, place: Place) -> int | None:
         """Return where the last page begins, None where there is none."""
         found = self.found(place.filters) if place.filters.reads_payloads else None
@@ -189,8 +213,7 @@ class Answers:
     def has_found(self, filters: Filters) -> bool:
         """Return whether nothing has to be searched: these filters read no payloads, or did."""
         return (
-            not filters.reads_payloads
-            or self._recall(("found", filters), self.history.source.head()) is not None
+            not filters.reads_payloads or self._recall(("found", filters), self.end()) is not None
         )
 
     def found(
@@ -214,27 +237,27 @@ class Answers:
         )
 
     def _once(self, key: Hashable, ask: Callable[[], T]) -> T:
-        head = self.history.source.head()
+        end = self.end()
         with self._lock:
             lock = self._locks.setdefault(key, Lock())
         with lock:
-            kept = self._recall(key, head)
+            kept = self._recall(key, end)
             if kept is None:
                 kept = ask()
-                self._keep(key, head, kept)
+                self._keep(key, end, kept)
         return kept  # type: ignore[return-value]
 
-    def _recall(self, key: Hashable, head: int | None) -> object | None:
+    def _recall(self, key: Hashable, end: Hashable) -> object | None:
         with self._lock:
             stamp, kept = self._kept.get(key, (None, None))
-            if kept is None or stamp != head:
+            if kept is None or stamp != end:
                 return None
             self._kept.move_to_end(key)
             return kept
 
-    def _keep(self, key: Hashable, head: int | None, answer: object) -> None:
+    def _keep(self, key: Hashable, end: Hashable, answer: object) -> None:
         with self._lock:
-            self._kept[key] = (head, answer)
+            self._kept[key] = (end, answer)
             self._kept.move_to_end(key)
             while len(self._kept) > MOST_KEPT:
                 forgotten, _ = self._kept.popitem(last=False)

@@ -17,7 +17,7 @@ from workbench.dashboards.queries import CancelledError, Filters
 from workbench.errors import RangeError, UnknownStreamError, UnknownTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Hashable
 
     from workbench import Progress
     from workbench.dashboards.address import Place
@@ -51,12 +51,13 @@ class Log:
         self._on_place = on_place
         self._place: Place | None = None
         self._listing: Listing | None = None
-        self._listed: tuple[Filters, int | None, int, int | None] | None = None
+        self._listed: tuple[Filters, int | None, int, Hashable] | None = None
         self._turn = 0
         self._form = FilterForm(answers, self._filter)
         self._event = EventPane(answers, on_place)
         fold = button("Filters", self._fold_filters, look="narrow")
-        self._pager = Pager(self._to_start, self._to_last, self._resize, fold)
+        self._news = button("", self._to_news, look="news", visible=False)
+        self._pager = Pager(self._to_start, self._to_last, self._resize, self._news, fold)
         self._note = text(loading("Reading…"), margin=(0, 0, 6, 0))
         self._stop = button("Stop", self._stop_search, align="start", visible=False)
         self._grid = Grid(CELLS, self._click)
@@ -79,6 +80,22 @@ class Log:
         self._pager.set_size(place.size)
         await asyncio.gather(self._show_listing(place), self._event.show(place), self._form.load())
 
+    async def renew(self) -> None:
+        """Show what has come: rows below a page with room, else only how many there are."""
+        place, listing = self._place, self._listing
+        if place is None or listing is None or self._listed is None:
+            return
+        if listing.next is None and listing.rows.height < place.size:
+            await self._show_listing(place)
+            return
+        end = self._listed[-1]
+        come = await self._answers.in_turn(
+            lambda: self._answers.come(place.filters, end, listing.total)
+        )
+        if listing is self._listing:
+            self._news.label = f"{come:,} new event{'s' if come > 1 else ''}"
+            self._news.visible = come > 0
+
     def _mark_open(self, place: Place) -> None:
         is_open = place.event is not None
         self._event.view.visible = is_open
@@ -90,8 +107,8 @@ class Log:
             self._grid.choose(_row_of(self._listing, place))
 
     async def _show_listing(self, place: Place) -> None:
-        head = await self._answers.soon(self._answers.history.source.head)
-        wanted = (place.filters, place.start, place.size, head)
+        end = await self._answers.soon(self._answers.end)
+        wanted = (place.filters, place.start, place.size, end)
         if wanted == self._listed:
             return
         self._turn += 1
@@ -129,6 +146,7 @@ class Log:
 
     def _render(self, place: Place, listing: Listing) -> None:
         self._listing = listing
+        self._news.visible = False
         if listing.rows.is_empty():
             self._say(_nothing(place, listing))
         else:
@@ -138,6 +156,7 @@ class Log:
 
     def _say(self, html: str) -> None:
         self._listed = None
+        self._news.visible = False
         self._grid.hide()
         self._pager.clear()
         self._stop.visible = False
@@ -169,6 +188,9 @@ class Log:
         place = self._place
         if place is not None:
             await self._go(start=await self._answers.soon(lambda: self._answers.last_start(place)))
+
+    async def _to_news(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+        await self._to_last()
 
     async def _resize(self, size: int) -> None:
         if self._place is not None and size != self._place.size:

@@ -132,6 +132,18 @@ class Trials:
             self._heavy.keep(self._key(asked), found)
         return found
 
+    def advanced(self, asked: Asked, trial: Trial) -> Trial:
+        """Return a trial that was made, with the events that have come since.
+
+        It is advanced once for all who look at it, and the one before stays as it was.
+
+        Raises
+        ------
+        WorkbenchError
+            As `Trial.advance` does.
+        """
+        return self.once(self._key(asked), lambda: trial.advance(progress=False))
+
     def compared(self, a: Trial, b: Trial) -> Comparison:
         """Return how two trials differ.
 

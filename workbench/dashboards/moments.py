@@ -101,6 +101,10 @@ class Moments:
     def begin(self, trial: Trial) -> None:
         """Take another trial to show."""
         self.stop()
+        self.renew(trial)
+
+    def renew(self, trial: Trial) -> None:
+        """Take the same trial, which goes on further; what plays goes on."""
         self._trial, self._steps = trial, {}
 
     def stop(self) -> None:

@@ -109,6 +109,11 @@ class Overview:
             )
         self._shown = (facts, place.every)
 
+    async def renew(self) -> None:
+        """Show what the history has grown to."""
+        if self._place is not None:
+            await self.show(self._place)
+
     async def _show_contents(self, facts: Facts, place: Place) -> None:
         types = await self._answers.in_turn(self._answers.types)
         self._frames["types"] = types

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import panel as pn
 
@@ -12,6 +12,7 @@ from workbench.dashboards.compare import Compare
 from workbench.dashboards.log import Log
 from workbench.dashboards.overview import Overview
 from workbench.dashboards.parts import button, choice, column, failure, row, text
+from workbench.dashboards.present import Present
 from workbench.dashboards.replay import Replay
 from workbench.dashboards.schemas import SchemasPage
 from workbench.dashboards.session import Session
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from workbench.dashboards.answers import Answers
 
+    Soon = Callable[[Callable[[], None]], object]
+    """Runs a function in the loop of a session, from any thread."""
+
 TITLES = {
     "overview": "Overview",
     "log": "Log",
@@ -32,6 +36,14 @@ TITLES = {
 }
 Pages = Overview | Log | SchemasPage | Replay | Compare
 _LOG = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Renewing(Protocol):
+    """A page that can follow: it shows what is new, and moves nothing that is being read."""
+
+    async def renew(self) -> None:
+        """Show what has come since."""
 
 
 class Workbench(pn.viewable.Viewer):
@@ -45,15 +57,24 @@ class Workbench(pn.viewable.Viewer):
         Where to begin.
     writes
         Whether projections may be written on the page: their code runs in this process.
+    alone
+        Whether that page stands alone: the way to the others appears when a click leads there.
     """
 
     def __init__(
-        self, answers: Mapping[str, Answers], place: Place | None = None, *, writes: bool = False
+        self,
+        answers: Mapping[str, Answers],
+        place: Place | None = None,
+        *,
+        writes: bool = False,
+        alone: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._answers = answers
         self._session = Session(writes=writes)
         self._place = place or Place()
+        self._alone = self._place.page if alone else None
+        self._soon: Soon | None = None
         self._opened: str | None = None
         self._pages: dict[str, Pages] = {}
         self._location = pn.state.location
@@ -73,8 +94,12 @@ class Workbench(pn.viewable.Viewer):
             "Try again", self._again, align="start", margin=(6, 0, 0, 0), visible=False
         )
         self._body = column()
+        self._present = Present(self._renew, lambda: bool(self._view._models))  # noqa: SLF001
+        tabs = row(*self._tabs.values(), visible=not alone, sizing_mode="fixed")
+        self._ways = tabs
         self._view = column(
-            row(self._choice, *self._tabs.values(), look="bar top"),
+            row(self._choice, tabs, self._present.view, look="bar top"),
+            self._present.trouble,
             self._failed,
             self._retry,
             self._body,
@@ -85,11 +110,21 @@ class Workbench(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return what Panel shows for it."""
+        if self._soon is not None:  # a notebook shows it, perhaps once more
+            self._present.begin(self._soon)
         return self._view
 
     async def start(self) -> None:
         """Show where to begin."""
         await self.arrive(self._place)
+
+    def follow_in(self, soon: Soon) -> None:
+        """Stay current from when it is shown on; `soon` runs a function in the session's loop."""
+        self._soon = soon
+
+    def end(self) -> None:
+        """Follow nothing any longer."""
+        self._present.end()
 
     async def go(self, place: Place) -> None:
         """Go to a place: write it into the address, and show it."""
@@ -112,6 +147,12 @@ class Workbench(pn.viewable.Viewer):
         else:
             self._say(place, "")
 
+    async def _renew(self) -> None:
+        """Show what is new on the page that is open, where it can follow."""
+        page = self._pages.get(self._place.page)
+        if isinstance(page, Renewing):
+            await page.renew()
+
     def _say(self, place: Place, failed: str) -> None:
         """Show that a place could not be shown, unless another one is shown by now."""
         if place is self._place:
@@ -132,6 +173,8 @@ class Workbench(pn.viewable.Viewer):
                 "schemas": SchemasPage(answers, self.go),
             }
             self._choice.value = name
+            self._present.of(answers.live)
+        self._ways.visible = self._ways.visible or place.page != self._alone
         for page_name, tab in self._tabs.items():
             tab.css_classes = ["wb-tab", "wb-here"] if page_name == place.page else ["wb-tab"]
         page = self._pages[place.page]
