@@ -202,7 +202,7 @@ def _known(path: Path) -> DeltaTable:
 def _archived(path: Path) -> History:
     """Return the archive as a history."""
     origin = origin_of(delta_table(path)) or {}
-    return History(ArchiveSource(path.name, "archive", path, origin))
+    return History(ArchiveSource(path.name, "archive", path, origin), target=str(path))
 
 
 def _check_goes_on(history: History, path: Path, last: int) -> None:

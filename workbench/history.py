@@ -59,6 +59,8 @@ class History(Editable, Inferring, Followable):
     """Only events of this time or earlier, if set."""
     edits: tuple[Edit, ...] = ()
     """The edits that were made to it, in order; see `edit`."""
+    target: str | None = field(default=None, repr=False, compare=False)
+    """What it was opened by, without passwords; None where it was an object."""
     on_progress: Callable[[Progress], None] | None = field(default=None, repr=False, compare=False)
     _types: TypeNames = field(default_factory=TypeNames, repr=False, compare=False)
 

@@ -65,6 +65,8 @@ class Place:
     """What the pages Replay and Compare show."""
     schemas_of: str | None = None
     """The event type whose schemas are compared."""
+    zone: str | None = None
+    """'local' for times in the zone of whoever looks; None for UTC."""
 
     def to(self, **changes: object) -> Place:
         """Return this place with other values in some fields."""
@@ -100,6 +102,7 @@ def query_of(place: Place) -> str:
         ("event", place.event),
         *((name, getattr(place.scene, name)) for name in Scene.__slots__),
         ("of", place.schemas_of),
+        ("zone", place.zone),
     ]
     query = urlencode([(name, str(value)) for name, value in pairs if value is not None])
     return f"?{query}" if query else ""
@@ -145,6 +148,7 @@ def place_of(query: str) -> Place:
             cause=values.get("cause"),
         ),
         schemas_of=values.get("of"),
+        zone="local" if values.get("zone") == "local" else None,
     )
 
 

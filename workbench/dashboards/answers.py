@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.comparing.comparison import compare
 from workbench.dashboards import queries, summary, versions
+from workbench.dashboards.exporting import Export
 from workbench.dashboards.neighbours import neighbours
 from workbench.replay import replay
 from workbench.upcasting.checking import check_upcasters
@@ -135,6 +136,26 @@ class Answers:
     async def in_turn(self, ask: Callable[[], T]) -> T:
         """Return `ask()`, which reads much: in a thread, after those that came before."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+
+    def export(
+        self, name: str, frame: Callable[[], pl.DataFrame | pl.LazyFrame], call: str
+    ) -> Export:
+        """Return a table of the history as it can be exported.
+
+        Parameters
+        ----------
+        name
+            What it is called.
+        frame
+            Makes it, all of it.
+        call
+            The Python that makes it of a `history`.
+        """
+        opened = repr(self.history.target or self.history.name)
+        lines = ["from workbench import open_history", "", f"history = open_history({opened})"]
+        if self.history.edits:
+            lines.append("# What is shown was edited; edit this history as you edited that one.")
+        return Export(f"{self.history.name} {name}", frame, "\n".join([*lines, call]))
 
     def facts(self) -> Facts:
         """Return what the history is."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workbench.catalog import short_name
-from workbench.dashboards import neighbours, summary
+from workbench.dashboards import neighbours, queries, summary
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped, notice, pairs, raw, tree
 from workbench.dashboards.parts import button, column, download, failure, row, text
@@ -70,7 +70,7 @@ class EventPane:
             self._download,
         )
         self.view = column(
-            row(self._title, button("Close", self._close), look="bar spread"),
+            row(self._title, button("Close", self._close, key="close"), look="bar spread"),
             self._parts,
             look="event",
             visible=False,
@@ -131,7 +131,14 @@ class EventPane:
             f"<h2>In its stream<span>{around.place:,} of {around.total:,}</span></h2>"
         )
         chosen = around.rows["position"].index_of(event["position"])
-        self._grid.show(_neighbour_rows(around.rows), chosen=chosen)
+        stream = event["stream"]
+        whole = Filters(stream=stream)
+        export = self._answers.export(
+            f"stream {stream}",
+            lambda: queries.matching(self._answers.history, whole),
+            f"{queries.code_of(whole)}.scan().collect()",
+        )
+        self._grid.show(_neighbour_rows(around.rows), chosen=chosen, export=export)
 
     async def _show_problems(self, event: Mapping[str, Any]) -> None:
         place = self._place

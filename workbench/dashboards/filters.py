@@ -41,7 +41,7 @@ class FilterForm:
         self._is_showing = False
         self._typed = ""
         change = self._change
-        self._text = field("Text in the payload", "any text", change)
+        self._text = field("Text in the payload", "any text", change, css_classes=["wb-key-search"])
         self._stream = field("Stream", "its name in full", self._name)
         self._stream.param.watch(self._offer, "value_input")
         self._offers = offers(self._take)

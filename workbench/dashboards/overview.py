@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers
+    from workbench.dashboards.exporting import Export
     from workbench.dashboards.summary import Facts
 
 PROBLEMS_HEIGHT, TYPES_HEIGHT = 320, 640  # pixels, from where on rows scroll
@@ -113,13 +114,15 @@ class Overview:
         types = await self._answers.in_turn(self._answers.types)
         self._frames["types"] = types
         self._head.object = _head(facts, summary.span(types))
-        self._types.show("Types", f"{types.height:,}", _type_rows(types))
+        self._types.show("Types", f"{types.height:,}", _type_rows(types), self._export("types"))
         await self._show_activity(types, place)
         streams = await self._answers.in_turn(self._answers.streams)
         longest = summary.longest(streams)
         self._frames["streams"] = longest
         part = "" if longest.height == streams.height else f"the {longest.height} longest of "
-        self._streams.show("Streams", f"{part}{streams.height:,}", _stream_rows(longest))
+        self._streams.show(
+            "Streams", f"{part}{streams.height:,}", _stream_rows(longest), self._export("streams")
+        )
 
     async def _show_activity(self, types: pl.DataFrame, place: Place) -> None:
         span = summary.span(types)
@@ -138,7 +141,13 @@ class Overview:
         if problems.is_empty():
             self._problems.say("Problems", "none", notice("Nothing is wrong with this history."))
         else:
-            self._problems.show("Problems", _severities(problems), _problem_rows(problems))
+            self._problems.show(
+                "Problems", _severities(problems), _problem_rows(problems), self._export("problems")
+            )
+
+    def _export(self, name: str) -> Export:
+        """Return what a call of the history returns, named as the answer is."""
+        return self._answers.export(name, getattr(self._answers, name), f"history.{name}()")
 
     # What a click leads to
 
@@ -174,11 +183,11 @@ class _Section:
         self._title, self._note = text(margin=(14, 0, 4, 0)), text(loading("Reading…"))
         self.view = column(self._title, grid.view, self._note)
 
-    def show(self, title: str, beside: str, rows: pl.DataFrame) -> None:
-        """Show rows under a title."""
+    def show(self, title: str, beside: str, rows: pl.DataFrame, export: Export) -> None:
+        """Show rows under a title, of a table that can be exported."""
         self._title.object = f"<h2>{escaped(title)}<span>{escaped(beside)}</span></h2>"
         self._note.visible = False
-        self._grid.show(rows)
+        self._grid.show(rows, export=export)
 
     def say(self, title: str, beside: str, html: str) -> None:
         """Show HTML in place of rows."""

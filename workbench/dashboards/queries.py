@@ -91,6 +91,35 @@ def narrowed(history: History, filters: Filters) -> History:
     return history
 
 
+def code_of(filters: Filters) -> str:
+    """Return the Python that narrows a `history` as `narrowed` does, all filters included.
+
+    Examples
+    --------
+    >>> code_of(Filters(types=("Order.Placed",), first_position=10))
+    "history.between(after=9).of_types('Order.Placed')"
+    """
+    ends = []
+    if filters.first_position is not None:
+        ends.append(f"after={filters.first_position - 1}")
+    if filters.last_position is not None:
+        ends.append(f"upto={filters.last_position}")
+    steps = [
+        f".between({', '.join(ends)})" if ends else "",
+        f".of_types({', '.join(map(repr, filters.types))})" if filters.types else "",
+        *(
+            f".{name}({value!r})"
+            for name, value in (
+                ("of_streams", filters.stream),
+                ("since", filters.since),
+                ("until", filters.until),
+            )
+            if value is not None
+        ),
+    ]
+    return f"history{''.join(steps)}"
+
+
 def matching(history: History, filters: Filters) -> pl.LazyFrame:
     """Return the events that match: `workbench.tables.EVENTS`, by position.
 
