@@ -21,6 +21,7 @@ from workbench.missing import no_stream, no_tags
 from workbench.moments import moment_of
 from workbench.payload.codec import Codec
 from workbench.scanning import ENVELOPE_SCHEMA, Reading
+from workbench.searching import Searchable
 from workbench.sources import Selection, Source
 from workbench.tables import EVENTS
 from workbench.type_names import TypeNames, full_type
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     from datetime import date
     from uuid import UUID
 
+    from workbench.conditions import Condition
     from workbench.edits import Edit
     from workbench.reading import Progress
 
 
 @dataclass(frozen=True)
-class History(Editable, Inferring, Followable):
+class History(Editable, Inferring, Followable, Searchable):
     """An immutable, lazy selection of one source's events, in order of position.
 
     Made by `open_history`. `len(history)` counts the events.
@@ -57,6 +59,8 @@ class History(Editable, Inferring, Followable):
     """Only events of this time or later, if set."""
     last_time: datetime | None = None
     """Only events of this time or earlier, if set."""
+    conditions: tuple[Condition, ...] = ()
+    """What else must hold for an event, all of it; see `where`."""
     edits: tuple[Edit, ...] = ()
     """The edits that were made to it, in order; see `edit`."""
     target: str | None = field(default=None, repr=False, compare=False)
@@ -83,14 +87,14 @@ class History(Editable, Inferring, Followable):
         The source's own last position while nothing narrows the history, at no
         cost; else the last position that is in it.
         """
-        if self.selection == Selection() and not self._reading.is_timed:
+        if self.selection == Selection() and not self._reading.looks_inside:
             return self.source.head()
         last: int | None = self.scan().select(pl.col("position").max()).collect().item()
         return last
 
     def __len__(self) -> int:
         """The number of events in the selection."""
-        if self._reading.is_timed:
+        if self._reading.looks_inside:
             return int(self.scan().select(pl.len()).collect().item())
         return self.source.count(self.selection)
 
@@ -103,7 +107,8 @@ class History(Editable, Inferring, Followable):
     @property
     def narrowed(self) -> str:
         """What the history is narrowed to, in words; empty if to nothing."""
-        return in_words(self.selection, self.first_time, self.last_time)
+        words = in_words(self.selection, self.first_time, self.last_time)
+        return "; ".join(filter(None, (words, *(each.text for each in self.conditions))))
 
     def _repr_html_(self) -> str:
         return html_table(
@@ -272,6 +277,7 @@ class History(Editable, Inferring, Followable):
             self.first_time,
             self.last_time,
             self.on_progress,
+            self.conditions,
         )
 
     def events(self, *types: str) -> pl.DataFrame:
@@ -380,7 +386,7 @@ class History(Editable, Inferring, Followable):
         now
             After which moment a time is in the future; by default the present.
         """
-        is_whole = self.selection == Selection() and not self._reading.is_timed
+        is_whole = self.selection == Selection() and not self._reading.looks_inside
         around = quality.Circumstances(
             head=self.source.head(),
             now=moment_of(now or datetime.now(UTC)),

@@ -15,7 +15,12 @@ from workbench.dashboards.markup import notice
 from workbench.dashboards.pager import Pager
 from workbench.dashboards.parts import button, column, loading, text
 from workbench.dashboards.queries import CancelledError, Filters
-from workbench.errors import RangeError, UnknownStreamError, UnknownTypeError
+from workbench.errors import (
+    ConditionError,
+    RangeError,
+    UnknownStreamError,
+    UnknownTypeError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -111,7 +116,7 @@ class Log:
             listing = await self._answers.soon(lambda: self._answers.listing(place))
         except CancelledError:
             return  # whoever cancelled it has said so, or shows something else
-        except (UnknownStreamError, UnknownTypeError, RangeError) as error:
+        except (UnknownStreamError, UnknownTypeError, RangeError, ConditionError) as error:
             if turn == self._turn:
                 self._say(notice("Nothing can match.", str(error)))
             return
