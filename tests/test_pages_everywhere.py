@@ -128,3 +128,46 @@ def test_keys_are_listed(page, session):
     page.get_by_text("next and previous page").wait_for()
     page.keyboard.press("Escape")
     page.get_by_text("next and previous page").wait_for(state="hidden")
+
+
+# The overview
+
+
+def test_a_range_is_brushed_and_everything_follows(page, session):
+    """A drag over the plot narrows types, problems, versions and streams; a link opens the same."""
+    session.go("?")
+    page.locator("h2", has_text=re.compile("^Streams")).wait_for()
+    box = page.locator(".js-plotly-plot").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 400, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 500, box["y"] + 105, steps=4)
+    page.mouse.move(box["x"] + 600, box["y"] + 110, steps=4)
+    page.mouse.up()
+    page.wait_for_url("**since=*")
+    found = re.search(r"since=([\d-]+)&until=([\d-]+)", page.url)
+    assert found is not None
+    narrowed = open_history(shop_path()).since(found[1]).until(found[2])
+    page.get_by_text(f"{len(narrowed):,} events since {found[1]}").wait_for()
+    heading = page.locator("h2").filter(has_text=re.compile("^Types"))
+    types = narrowed.types()
+    see_text(heading, f"Types{types.height}")
+    section = page.locator("h2").filter(has_text=re.compile("^Streams"))
+    see_text(section, re.compile(f"of {narrowed.streams().height:,}$"))
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_url(lambda url: "since" not in url)
+    see_text(heading, "Types23")
+
+
+def test_overview_shows_versions_and_receivers(page, session):
+    """Schema versions and receivers have their places, also where nobody follows."""
+    session.go("?")
+    versions = page.locator("h2").filter(has_text=re.compile("^Schema versions"))
+    see_text(versions, re.compile("several$"))
+    see_text(page.locator("h2").filter(has_text=re.compile("^Receivers")), "Receiversnone")
+
+
+def see_text(locator, text: str | re.Pattern[str]) -> None:
+    from playwright.sync_api import expect
+
+    expect(locator.first).to_have_text(text, timeout=PATIENCE_MS)

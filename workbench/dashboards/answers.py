@@ -15,9 +15,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.comparing.comparison import compare
-from workbench.dashboards import queries, summary, versions
+from workbench.dashboards import queries, ranges, summary, versions
 from workbench.dashboards.exporting import Export
 from workbench.dashboards.neighbours import neighbours
+from workbench.dashboards.queries import Filters
 from workbench.replay import replay
 from workbench.upcasting.checking import check_upcasters
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from workbench.compatibility.levels import Level
     from workbench.dashboards.address import Place, Scene
     from workbench.dashboards.neighbours import Neighbours
-    from workbench.dashboards.queries import Filters, Found
+    from workbench.dashboards.queries import Found
     from workbench.dashboards.summary import Facts
     from workbench.history import History
     from workbench.schemas import Schemas
@@ -192,6 +193,46 @@ class Answers:
         return self._once(
             "dry run", lambda: check_upcasters(self.history, list(self.classes), progress=False)
         )
+
+    def digest(self) -> pl.DataFrame:
+        """Return `ranges.digest`."""
+        return self._once("digest", lambda: ranges.digest(self.history))
+
+    def stream_digest(self) -> pl.DataFrame:
+        """Return `ranges.stream_digest`."""
+        return self._once("stream_digest", lambda: ranges.stream_digest(self.history))
+
+    def types_in(self, range_: Filters) -> pl.DataFrame:
+        """Return `History.types` of a range of time; raises as `queries.narrowed` does."""
+        if range_ == Filters():
+            return self.types()
+        if ranges.is_whole_hours(range_):
+            return ranges.types(ranges.within(self.digest(), range_))
+        return self._once(("types", range_), lambda: queries.narrowed(self.history, range_).types())
+
+    def versions_in(self, range_: Filters) -> pl.DataFrame:
+        """Return the schema versions of a range of time: `ranges.VERSIONS`."""
+        if ranges.is_whole_hours(range_):
+            return ranges.versions(ranges.within(self.digest(), range_))
+        return self._once(
+            ("versions", range_),
+            lambda: ranges.versions(ranges.digest(queries.narrowed(self.history, range_))),
+        )
+
+    def streams_in(self, range_: Filters) -> pl.DataFrame:
+        """Return `History.streams` of a range of time."""
+        if range_ == Filters():
+            return self.streams()
+        if ranges.is_whole_hours(range_):
+            return ranges.streams(ranges.within(self.stream_digest(), range_))
+        return self._once(
+            ("streams", range_), lambda: queries.narrowed(self.history, range_).streams()
+        )
+
+    def problems_in(self, range_: Filters, types: pl.DataFrame) -> pl.DataFrame:
+        """Return the problems of a range of time, whose types are `types`."""
+        found = self.problems()
+        return found if range_ == Filters() else ranges.problems(found, types)
 
     def activity(self, every: str) -> pl.DataFrame:
         """Return `summary.activity`."""

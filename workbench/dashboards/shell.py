@@ -78,7 +78,7 @@ class Workbench(pn.viewable.Viewer):
             "Times in",
             {"Times in UTC": "", "Local times": "local"},
             self._choose_zone,
-            width=120,
+            width=138,
             visible=self._location is not None,
         )
         self._failed = text(margin=(8, 0, 0, 0), visible=False)
