@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from stores import BEGIN, PLACED, Row, state_of, write_native
 
-from workbench import archive, open_history
+from workbench import copy_history, open_history
 from workbench.conditions import Compare, Field, Literal, condition
 from workbench.errors import ConditionError, UnknownStreamError, UnknownTypeError
 from workbench.sources import Selection
@@ -246,7 +246,7 @@ def test_a_narrowed_history_is_one_like_any_other(shop):
 def test_every_kind_of_source_answers_alike(shop, text, tmp_path_factory):
     """A store, the same in memory, and an archive of it have the same events that fit."""
     folder = tmp_path_factory.mktemp("archive")
-    archive(shop, folder / "a.delta", progress=False)
+    copy_history(shop, folder / "a.delta", progress=False)
     expected = shop.where(text).scan().collect()
     assert expected.height > 0
     assert_frame_equal(shop.in_memory().where(text).scan().collect(), expected)
