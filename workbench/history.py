@@ -24,12 +24,12 @@ from workbench.scanning import ENVELOPE_SCHEMA, Reading
 from workbench.searching import Searchable
 from workbench.sources import Selection, Source
 from workbench.tables import EVENTS
+from workbench.tracing import Traceable
 from workbench.type_names import TypeNames, full_type
 from workbench.what_if import Editable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator
-    from datetime import date
     from uuid import UUID
 
     from workbench.conditions import Condition
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class History(Editable, Inferring, Followable, Searchable):
+class History(Editable, Inferring, Followable, Searchable, Traceable):
     """An immutable, lazy selection of one source's events, in order of position.
 
     Made by `open_history`. `len(history)` counts the events.
@@ -140,46 +140,6 @@ class History(Editable, Inferring, Followable, Searchable):
             )
             raise RangeError(msg)
         return replace(self, selection=self.selection.meet(Selection(after=after, upto=upto)))
-
-    def since(self, moment: datetime | date | str) -> History:
-        """Return the events of `moment` or later, by the time that they carry.
-
-        A time without a zone is UTC. Text is ISO 8601, such as '2025-03-01' or
-        '2025-03-01T12:00+02:00'. Events without a time are left out.
-
-        Raises
-        ------
-        RangeError
-            If the text is no time, or the history ends before it.
-        """
-        first = moment_of(moment)
-        if self.first_time is not None:
-            first = max(first, self.first_time)
-        return self._timed(first, self.last_time)
-
-    def until(self, moment: datetime | date | str) -> History:
-        """Return the events of `moment` or earlier; see `since`.
-
-        A date without a time of day means the whole of that day.
-
-        Raises
-        ------
-        RangeError
-            If the text is no time, or the history begins after it.
-        """
-        last = moment_of(moment, end_of_day=True)
-        if self.last_time is not None:
-            last = min(last, self.last_time)
-        return self._timed(self.first_time, last)
-
-    def _timed(self, first: datetime | None, last: datetime | None) -> History:
-        if first is not None and last is not None and last < first:
-            msg = (
-                f"Cannot select events since {first.isoformat()} until {last.isoformat()}: the "
-                "range ends before it begins. Give an earlier since, or a later until."
-            )
-            raise RangeError(msg)
-        return replace(self, first_time=first, last_time=last)
 
     def of_types(self, *types: str) -> History:
         """Return the events of these types, by full or unambiguous short name.

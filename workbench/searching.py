@@ -1,4 +1,4 @@
-"""What a history is narrowed to by what its events hold: a condition, or a text."""
+"""What a history is narrowed to by what its events hold: a time, a condition, or a text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from workbench.conditions import Among, And, Compare, Condition, Field, Literal, condition
 from workbench.conditions import containing as contains
-from workbench.errors import ConditionError
+from workbench.errors import ConditionError, RangeError
+from workbench.moments import moment_of
 from workbench.sources import Selection
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
     from typing import Self
     from uuid import UUID
 
@@ -25,6 +26,8 @@ class Searchable(ABC):
     """What can be searched; `workbench.history.History` is it."""
 
     selection: Selection
+    first_time: datetime | None
+    last_time: datetime | None
     conditions: tuple[Condition, ...]
 
     @abstractmethod
@@ -35,13 +38,45 @@ class Searchable(ABC):
     def of_streams(self, *streams: str | UUID) -> Self:
         """Return the events of these streams."""
 
-    @abstractmethod
-    def since(self, moment: datetime) -> Self:
-        """Return the events of `moment` or later."""
+    def since(self, moment: datetime | date | str) -> Self:
+        """Return the events of `moment` or later, by the time that they carry.
 
-    @abstractmethod
-    def until(self, moment: datetime) -> Self:
-        """Return the events of `moment` or earlier."""
+        A time without a zone is UTC. Text is ISO 8601, such as '2025-03-01' or
+        '2025-03-01T12:00+02:00'. Events without a time are left out.
+
+        Raises
+        ------
+        RangeError
+            If the text is no time, or the history ends before it.
+        """
+        first = moment_of(moment)
+        if self.first_time is not None:
+            first = max(first, self.first_time)
+        return self._timed(first, self.last_time)
+
+    def until(self, moment: datetime | date | str) -> Self:
+        """Return the events of `moment` or earlier; see `since`.
+
+        A date without a time of day means the whole of that day.
+
+        Raises
+        ------
+        RangeError
+            If the text is no time, or the history begins after it.
+        """
+        last = moment_of(moment, end_of_day=True)
+        if self.last_time is not None:
+            last = min(last, self.last_time)
+        return self._timed(self.first_time, last)
+
+    def _timed(self, first: datetime | None, last: datetime | None) -> Self:
+        if first is not None and last is not None and last < first:
+            msg = (
+                f"Cannot select events since {first.isoformat()} until {last.isoformat()}: the "
+                "range ends before it begins. Give an earlier since, or a later until."
+            )
+            raise RangeError(msg)
+        return replace(self, first_time=first, last_time=last)  # type: ignore[type-var]
 
     def where(self, text: str) -> Self:
         """Return the events for which a condition holds, such as `amount > 100`.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SIZES = (25, 50, 100)
-PAGES = ("overview", "log", "schemas", "replay", "compare")
+PAGES = ("overview", "log", "lanes", "schemas", "replay", "compare")
 _LARGEST = 2**63 - 1
 
 
@@ -63,6 +63,12 @@ class Place:
     """The position of the event that is open."""
     scene: Scene = field(default_factory=Scene)
     """What the pages Replay and Compare show."""
+    lanes: tuple[str, ...] = ()
+    """The streams that lie side by side."""
+    by: str | None = None
+    """The field by which they are linked; None is any."""
+    scale: str | None = None
+    """'order' for events at equal distances; None for a time axis."""
     schemas_of: str | None = None
     """The event type whose schemas are compared."""
     zone: str | None = None
@@ -102,6 +108,9 @@ def query_of(place: Place) -> str:
         ("size", place.size if place.size != default.size else None),
         ("event", place.event),
         *((name, getattr(place.scene, name)) for name in Scene.__slots__),
+        *(("lane", name) for name in place.lanes),
+        ("by", place.by),
+        ("scale", place.scale),
         ("of", place.schemas_of),
         ("zone", place.zone),
     ]
@@ -149,6 +158,9 @@ def place_of(query: str) -> Place:
             other=values.get("other"),
             cause=values.get("cause"),
         ),
+        lanes=tuple(dict.fromkeys(value for name, value in pairs if name == "lane" and value)),
+        by=values.get("by") or None,
+        scale="order" if values.get("scale") == "order" else None,
         schemas_of=values.get("of"),
         zone="local" if values.get("zone") == "local" else None,
     )

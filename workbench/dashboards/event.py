@@ -53,6 +53,7 @@ class EventPane:
         self._before = button("← Before", self._step_back)
         self._behind = button("After →", self._step_on)
         self._whole = button("The whole stream", self._open_stream, look="link")
+        self._lanes = button("Beside related streams", self._open_lanes, look="link")
         self._envelope = text(margin=(8, 0, 0, 0))
         self._payload = text(margin=(10, 0, 0, 0))
         self._stream_title = text(margin=(12, 0, 4, 0))
@@ -61,7 +62,7 @@ class EventPane:
         self._download = download("Download the bytes")
         self._parts = column(
             self._problems,
-            row(self._before, self._behind, self._whole, margin=(8, 0, 0, 0)),
+            row(self._before, self._behind, self._whole, self._lanes, margin=(8, 0, 0, 0)),
             self._envelope,
             self._payload,
             self._stream_title,
@@ -122,7 +123,7 @@ class EventPane:
         self._around, self._stream = around, event["stream"]
         self._before.disabled = around is None or around.before is None
         self._behind.disabled = around is None or around.behind is None
-        self._whole.visible = around is not None
+        self._whole.visible = self._lanes.visible = around is not None
         if around is None:
             self._grid.hide()
             self._stream_title.object = notice("This event belongs to no stream.")
@@ -169,6 +170,11 @@ class EventPane:
         if self._place is not None:
             filters = Filters(stream=self._stream)
             await self._on_place(self._place.filtered(filters, event=self._place.event))
+
+    async def _open_lanes(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+        if self._place is not None and self._stream is not None:
+            lanes = dict.fromkeys((*self._place.lanes, self._stream))
+            await self._on_place(self._place.to(page="lanes", lanes=tuple(lanes)))
 
     async def _close(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         if self._place is not None:

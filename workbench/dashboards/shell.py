@@ -10,6 +10,7 @@ import panel as pn
 
 from workbench.dashboards.address import Place, place_of, query_of
 from workbench.dashboards.compare import Compare
+from workbench.dashboards.lanes import LanesPage
 from workbench.dashboards.log import Log
 from workbench.dashboards.overview import Overview
 from workbench.dashboards.parts import button, choice, column, failure, row, text
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 TITLES = {
     "overview": "Overview",
     "log": "Log",
+    "lanes": "Lanes",
     "schemas": "Schemas",
     "replay": "Replay",
     "compare": "Compare",
 }
-Pages = Overview | Log | SchemasPage | Replay | Compare
+Pages = Overview | Log | LanesPage | SchemasPage | Replay | Compare
 _LOG = logging.getLogger(__name__)
 
 
@@ -146,6 +148,7 @@ class Workbench(pn.viewable.Viewer):
             self._pages = {
                 "overview": Overview(answers, self.go),
                 "log": Log(answers, self.go),
+                "lanes": LanesPage(answers, self.go),
                 "replay": Replay(answers, self.go),
                 "compare": Compare(answers, self.go),
                 "schemas": SchemasPage(answers, self.go),
