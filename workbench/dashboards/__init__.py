@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workbench import Projection
     from workbench.dashboards.address import Place
     from workbench.dashboards.offering import Offer
+    from workbench.dashboards.shelf import Shelf
     from workbench.dashboards.shell import Workbench
     from workbench.history import History
 
@@ -83,6 +84,8 @@ def serve(
 
     from workbench.dashboards.address import place_of
     from workbench.dashboards.answers import Answers
+    from workbench.dashboards.session import Session
+    from workbench.dashboards.shelf import Shelf
     from workbench.dashboards.shell import Workbench
     from workbench.dashboards.style import LOST, asset
 
@@ -92,10 +95,13 @@ def serve(
     answers = {name: Answers(history, projections, classes) for name, history in histories.items()}
     next(iter(answers.values())).prepare()
     title = f"{', '.join(answers)} · event workbench"
+    shelf = Shelf()
 
     def opened() -> Workbench:
         location = pn.state.location
-        workbench = Workbench(answers, place_of(location.search if location else ""))
+        workbench = Workbench(
+            answers, place_of(location.search if location else ""), Session(shelf=shelf)
+        )
         pn.state.onload(workbench.start)
         document = curdoc()
         workbench.follow_in(document.add_next_tick_callback)
@@ -107,23 +113,31 @@ def serve(
         return workbench
 
     try:
-        server = _guarded(opened, title, port, access, show=show)
+        server = _guarded(opened, title, port, access, show=show, shelf=shelf)
     except OSError as error:
         raise _refused(port, error) from error
-    server.start()
-    if on_ready is not None:
-        on_ready(_address(access, port))
-    server.run_until_shutdown()
+    with shelf:
+        server.start()
+        if on_ready is not None:
+            on_ready(_address(access, port))
+        server.run_until_shutdown()
 
 
 def _guarded(
-    opened: Callable[[], Workbench], title: str, port: int, access: Access, *, show: bool
+    opened: Callable[[], Workbench],
+    title: str,
+    port: int,
+    access: Access,
+    *,
+    show: bool,
+    shelf: Shelf,
 ) -> Server:
     """Return a server behind a gate, which listens but does not answer yet."""
     import panel as pn
 
     from workbench.dashboards.gate import Gate, guard, hidden_from_page
     from workbench.dashboards.login import Desk, login_options
+    from workbench.dashboards.shelf import ROUTE, Fetch
 
     secret = secrets.token_urlsafe(32)
     hosts = access.hosts(port)
@@ -139,6 +153,7 @@ def _guarded(
         show=show,
         start=False,
         verbose=False,
+        extra_patterns=[(ROUTE, Fetch, {"shelf": shelf})],
         cookie_secret=secret,
         sign_sessions=True,
         secret_key=secrets.token_bytes(32),

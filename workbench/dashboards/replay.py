@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from workbench import Trial
     from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers
+    from workbench.dashboards.drafts import Drafts
     from workbench.dashboards.making import Asked, Tell
-    from workbench.dashboards.session import Session
 
     Make = Callable[[Tell, Event], Trial]
 
@@ -36,16 +36,16 @@ class Replay:
         What is asked of the history, and which projections may be replayed.
     on_place
         Called with the place to go to.
-    session
-        What belongs to the person alone, such as projections that were written here.
+    drafts
+        What the person has drafted here, such as projections.
     """
 
     def __init__(
-        self, answers: Answers, on_place: Callable[[Place], Awaitable[None]], session: Session
+        self, answers: Answers, on_place: Callable[[Place], Awaitable[None]], drafts: Drafts
     ) -> None:
         self._answers = answers
         self._on_place = on_place
-        self._session = session
+        self._drafts = drafts
         self._place: Place | None = None
         self._trial: Trial | None = None
         self._asked: Asked | None = None
@@ -53,7 +53,7 @@ class Replay:
         self._edit = Choice("History", 170)
         self._range = RangeForm()
         self._run = Run(self._say)
-        self._editor = Editor(answers, session, self._wrote)
+        self._editor = Editor(answers, drafts, self._wrote)
         self._form = row(
             self._projection.view,
             self._edit.view,
@@ -91,7 +91,7 @@ class Replay:
         if place.scene.projection is None:
             return
         try:
-            asked = asked_by(place, self._session.offers(self._answers))
+            asked = asked_by(place, self._drafts.offers(self._answers))
         except WorkbenchError as error:
             self._say(notice(str(error)))
             return
@@ -114,9 +114,9 @@ class Replay:
             await self._show_trial(place)
 
     def _fill(self, place: Place) -> None:
-        names = list(self._session.offers(self._answers))
-        self._form.visible = bool(names) or self._session.writes
-        if not names and not self._session.writes:
+        names = list(self._drafts.offers(self._answers))
+        self._form.visible = bool(names) or self._drafts.writes
+        if not names and not self._drafts.writes:
             self._note.object = NONE_OFFERED
         chosen = place.scene.projection or self._projection.value
         self._projection.offer({name: name for name in names}, chosen)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import panel as pn
 
 from workbench.dashboards.address import Place, place_of, query_of
 from workbench.dashboards.compare import Compare
+from workbench.dashboards.drafts import Drafts
+from workbench.dashboards.lanes import LanesPage
 from workbench.dashboards.log import Log
 from workbench.dashboards.overview import Overview
 from workbench.dashboards.parts import button, choice, column, failure, row, text
 from workbench.dashboards.present import Present
 from workbench.dashboards.replay import Replay
 from workbench.dashboards.schemas import SchemasPage
-from workbench.dashboards.session import Session
+from workbench.dashboards.session import UTC_NAME, Session, show_for, zone_of
 from workbench.dashboards.style import sheets
 from workbench.errors import WorkbenchError
 
@@ -30,11 +33,12 @@ if TYPE_CHECKING:
 TITLES = {
     "overview": "Overview",
     "log": "Log",
+    "lanes": "Lanes",
     "schemas": "Schemas",
     "replay": "Replay",
     "compare": "Compare",
 }
-Pages = Overview | Log | SchemasPage | Replay | Compare
+Pages = Overview | Log | LanesPage | SchemasPage | Replay | Compare
 _LOG = logging.getLogger(__name__)
 
 
@@ -55,6 +59,8 @@ class Workbench(pn.viewable.Viewer):
         What is asked of each history, by the name under which it is shown.
     place
         Where to begin.
+    session
+        Who looks at them.
     writes
         Whether projections may be written on the page: their code runs in this process.
     alone
@@ -65,19 +71,23 @@ class Workbench(pn.viewable.Viewer):
         self,
         answers: Mapping[str, Answers],
         place: Place | None = None,
+        session: Session | None = None,
         *,
         writes: bool = False,
         alone: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._answers = answers
-        self._session = Session(writes=writes)
+        self._drafts = Drafts(writes=writes)
         self._place = place or Place()
         self._alone = self._place.page if alone else None
         self._soon: Soon | None = None
-        self._opened: str | None = None
+        self._session = session or Session()
+        self._opened: tuple[str, str] | None = None
+        """The history, and the zone of times, that the pages were made for."""
         self._pages: dict[str, Pages] = {}
         self._location = pn.state.location
+        self._browser: Any = None
         self._tabs = {
             name: button(title, self._to_page(name), look="tab") for name, title in TITLES.items()
         }
@@ -89,6 +99,13 @@ class Workbench(pn.viewable.Viewer):
             visible=len(answers) > 1,
             margin=(0, 16, 0, 0),
         )
+        self._zone = choice(
+            "Times in",
+            {"Times in UTC": "", "Local times": "local"},
+            self._choose_zone,
+            width=138,
+            visible=self._location is not None,
+        )
         self._failed = text(margin=(8, 0, 0, 0), visible=False)
         self._retry = button(
             "Try again", self._again, align="start", margin=(6, 0, 0, 0), visible=False
@@ -98,7 +115,7 @@ class Workbench(pn.viewable.Viewer):
         tabs = row(*self._tabs.values(), visible=not alone, sizing_mode="fixed")
         self._ways = tabs
         self._view = column(
-            row(self._choice, tabs, self._present.view, look="bar top"),
+            row(self._choice, tabs, self._present.view, self._zone, look="bar top"),
             self._present.trouble,
             self._failed,
             self._retry,
@@ -107,6 +124,9 @@ class Workbench(pn.viewable.Viewer):
         )
         if self._location is not None:
             self._location.param.watch(self._follow, "search")
+            self._browser = pn.state.browser_info
+            if self._browser is not None:
+                self._browser.param.watch(self._learn_zone, "timezone")
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return what Panel shows for it."""
@@ -137,6 +157,9 @@ class Workbench(pn.viewable.Viewer):
     async def arrive(self, place: Place) -> None:
         """Show a place; what goes wrong is said on the page, which stays usable."""
         self._place = place
+        zone = zone_of(getattr(self._browser, "timezone", None)) if place.zone else UTC_NAME
+        self._session = replace(self._session, zone=zone)
+        show_for(self._session)
         page = self._page(place)
         try:
             await page.show(place)
@@ -151,6 +174,7 @@ class Workbench(pn.viewable.Viewer):
         """Show what is new on the page that is open, where it can follow."""
         page = self._pages.get(self._place.page)
         if isinstance(page, Renewing):
+            show_for(self._session)
             await page.renew()
 
     def _say(self, place: Place, failed: str) -> None:
@@ -162,17 +186,19 @@ class Workbench(pn.viewable.Viewer):
     def _page(self, place: Place) -> Pages:
         name = place.history or ""
         name = name if name in self._answers else next(iter(self._answers))
-        if name != self._opened:
-            self._opened = name
+        if (name, self._session.zone) != self._opened:
+            self._opened = (name, self._session.zone)
             answers = self._answers[name]
             self._pages = {
                 "overview": Overview(answers, self.go),
                 "log": Log(answers, self.go),
-                "replay": Replay(answers, self.go, self._session),
+                "lanes": LanesPage(answers, self.go),
+                "replay": Replay(answers, self.go, self._drafts),
                 "compare": Compare(answers, self.go),
                 "schemas": SchemasPage(answers, self.go),
             }
             self._choice.value = name
+            self._zone.value = place.zone or ""
             self._present.of(answers.live)
         self._ways.visible = self._ways.visible or place.page != self._alone
         for page_name, tab in self._tabs.items():
@@ -189,8 +215,19 @@ class Workbench(pn.viewable.Viewer):
         return open_page
 
     async def _choose(self, event: Any) -> None:  # noqa: ANN401, Panel's event
-        if event.new != self._opened:
-            await self.go(Place(history=event.new, page=self._place.page))
+        if self._opened is None or event.new != self._opened[0]:
+            here = self._place
+            await self.go(Place(history=event.new, page=here.page, zone=here.zone))
+
+    async def _choose_zone(self, event: Any) -> None:  # noqa: ANN401, Panel's event
+        zone = event.new or None
+        if zone != self._place.zone:
+            await self.go(self._place.to(zone=zone))
+
+    async def _learn_zone(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+        """Show times anew, once the browser has said which zone it is in."""
+        if self._place.zone:
+            await self.arrive(self._place)
 
     async def _again(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         await self.arrive(self._place)
