@@ -411,6 +411,9 @@ def test_receivers_are_persistent_subscriptions(server: KurrentDouble) -> None:
         ("mail", "$all", rows[7].position),
         ("new", "a", None),
     ]
+    behind = [sum(r.position > fourth for r in rows if r.stream == "b"), len(rows) - 8, None]
+    assert found["lag_events"].to_list() == behind
+    assert [seconds is None for seconds in found["lag_s"]] == [False, False, True]
     of_stream = open_history(at(server.url, "b")).receivers()
     assert of_stream["receiver"].to_list() == ["bills"]
 

@@ -188,6 +188,7 @@ def test_receivers_have_their_lag(postgres, kennel):
     (found,) = open_history(postgres.url(kennel)).receivers().to_dicts()
     assert (found["receiver"], found["follows"]) == ("counts", "Dogs")
     assert (found["position"], found["lag_events"], found["moved_at"]) == (4, 6, None)
+    assert 0 < found["lag_s"] < 24 * 3600
 
 
 def test_text_ids_are_streams(postgres):

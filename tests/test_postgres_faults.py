@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import stat
 import threading
 import time
 import traceback
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 
 import polars as pl
 import pytest
@@ -191,6 +193,44 @@ class TestInMidRead:
                 postgres.start()
         assert first.height
 
+    def test_server_that_stops_answering(self, postgres, url, monkeypatch):
+        """A server that hangs ends the reading with an error; what was read stays usable."""
+        monkeypatch.setattr(postgres_server, "SLACK_S", 0.5)
+        source = open_history(f"{url}?timeout=1").source
+        with source.parts(source_all(), {"position"}) as parts:
+            first = next(parts)()
+            left = list(parts)
+            with (
+                frozen(postgres),
+                pytest.raises(errors.ServerUnreachableError, match=r"within 1\.5 s.*stays usable"),
+            ):
+                left[0]()
+        assert first["position"].to_list() == [1, 2, 3, 4]
+        # What was left alone ends now, and closes its connection.
+        wait_until(lambda: not connections(postgres, url))
+        wait_until(lambda: "workbench-waiting" not in {t.name for t in threading.enumerate()})
+
+    def test_question_that_is_not_answered(self, postgres, url, monkeypatch):
+        """A small question to a server that hangs ends too, and leaves no thread."""
+        monkeypatch.setattr(postgres_server, "SLACK_S", 0.5)
+        source = open_history(f"{url}?timeout=1").source
+        with source.server.session() as session:
+            assert session.ask("SELECT 1") == [(1,)]
+            before = threading.active_count()
+            with (
+                frozen(postgres),
+                pytest.raises(errors.ServerUnreachableError, match=r"within 1\.5 s"),
+            ):
+                session.ask("SELECT 1")
+            assert threading.active_count() == before
+
+    def test_server_that_says_nothing(self, postgres, url):
+        """A server that takes a connection, and says nothing, is one that does not answer."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            with pytest.raises(errors.ServerUnreachableError):
+                open_history(url.replace(f":{postgres.port}/", f":{port}/") + "?connect_timeout=2")
+
     def test_table_that_is_dropped_is_told(self, postgres, url):
         """A table that is gone is an error of the store."""
         history = open_history(url)
@@ -198,6 +238,31 @@ class TestInMidRead:
             db.execute("DROP TABLE shop_events")
         with pytest.raises(errors.StoreUnreadableError, match="shop_events"):
             history.scan().collect()
+
+
+def wait_until(is_so):
+    """Wait for a state, which must come."""
+    until = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@contextmanager
+def frozen(postgres):
+    """Let the server's processes that serve the workbench no longer answer."""
+    query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'event-workbench'"
+    with closing(postgres.connect()) as db:
+        processes = [pid for (pid,) in db.execute(query).fetchall()]
+    assert processes
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def source_all():

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, TypeVar
 import polars as pl
 
 from workbench.errors import ServerUnreachableError, StoreLockedError, StoreUnreadableError
+from workbench.receivers import receivers_of
 from workbench.sources import Announcing, HeldBack, Partitioned, Selection, Source, Withholding
 from workbench.tables import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
+    from pathlib import Path
 
     from workbench.errors import WorkbenchError
     from workbench.scanning import Reading
@@ -248,6 +250,25 @@ class Followable(ABC):
         375
         """
         return follow(self._reading, after, stop, on_trouble)
+
+    def receivers(self, *elsewhere: str | Path) -> pl.DataFrame:
+        """Return who follows the source, and how far: `workbench.tables.RECEIVERS`.
+
+        Parameters
+        ----------
+        elsewhere
+            Databases of views, whose tracking tables are looked into besides the source's own:
+            SQLite files, or `postgresql://` URLs. Whom they follow is told by the name of the
+            application; where the source does not know its own, give it to `open_history`.
+
+        Raises
+        ------
+        UnknownTargetError, UnknownLayoutError
+            If `elsewhere` names no such database, or one without a tracking table.
+        StoreUnreadableError
+            If the source, or that database, cannot be read.
+        """
+        return receivers_of(self._reading, elsewhere)
 
     @property
     def held_back(self) -> HeldBack | None:

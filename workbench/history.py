@@ -357,10 +357,6 @@ class History(Editable, Inferring, Followable, Searchable, Traceable):
         )
         return quality.problems(self.scan(), around)
 
-    def receivers(self) -> pl.DataFrame:
-        """Return who follows the source, and how far: `workbench.tables.RECEIVERS`."""
-        return self.source.receivers()
-
     def snapshots(self) -> pl.DataFrame:
         """Return the stored snapshots: `workbench.tables.SNAPSHOTS`."""
         return self.source.snapshots()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -183,7 +184,8 @@ class KurrentSource:
         """The persistent subscriptions, to all streams and to single ones.
 
         The position of one to a single stream is the commit position of the event that it
-        has come to; it is null where that event is gone, or none was processed.
+        has come to; it is null where that event is gone, or none was processed. When it moved
+        is not told by the client.
         """
         with self.link.client() as client, self.link.translated():
             found = client.list_subscriptions(timeout=self.link.timeout_s)
@@ -196,7 +198,22 @@ class KurrentSource:
                 for one in found
                 if self.stream in {None, one.event_source}
             ]
-        return tables.RECEIVERS.frame(rows).sort("receiver", "follows")
+        return tables.RECEIVERS.frame([self._with_lag(row) for row in rows]).sort(
+            "receiver", "follows"
+        )
+
+    def _with_lag(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a receiver with the events that it has not processed, counted by reading them."""
+        if row["position"] is None:
+            return row
+        followed = replace(self, stream=None if row["follows"] == ALL else row["follows"])
+        unread, waited = Selection(after=row["position"]), 0.0
+        behind = followed.count(unread)
+        if behind:
+            with followed.parts(replace(unread, limit=1), {"time"}) as parts:
+                (first,) = next(parts)()["time"]
+            waited = max(0.0, (datetime.now(UTC) - first).total_seconds())
+        return row | {"lag_events": behind, "lag_s": waited}
 
     def _checkpoint(self, client: Any, subscription: Any) -> int | None:  # noqa: ANN401, as above
         said = subscription.last_checkpointed_event_position

@@ -7,9 +7,11 @@ here, without the password.
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time as clock
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -25,6 +27,7 @@ from workbench.errors import (
 )
 from workbench.redaction import without
 from workbench.sources.layouts import quoted
+from workbench.sources.servers import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +41,11 @@ SETTINGS = (
 RETURN_S = 10.0
 """How long a server that is lost in mid-read may stay away."""
 _PAUSE_S = 0.1
+SLACK_S = 5.0
+"""How much longer than a statement may take its answer is waited for.
+
+The server itself ends a statement in time. One that does not has stopped, or is cut off.
+"""
 
 # What a failed connection says comes as text alone, in English unless the server is told other.
 _CONNECTING: tuple[tuple[type[WorkbenchError], tuple[str, ...], str], ...] = (
@@ -82,9 +90,31 @@ class Session:
         StoreUnreadableError
             If the server does not answer it.
         """
-        with self._server.translated():
+        with self._server.translated(), self._watched():
             # Names are quoted where they are put in, so the text is as good as literal.
             return self._connection.execute(query.encode()).fetchall()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Cut the connection if no answer comes: the client itself would wait for ever."""
+        is_cut = threading.Event()
+
+        def cut() -> None:
+            is_cut.set()
+            with suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as own:
+                own.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(self._server.patience_s, cut)
+        timer.start()
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            if is_cut.is_set():
+                raise self._server.silent() from error
+            raise
+        finally:
+            timer.cancel()
+            timer.join()
 
     def listen(self, channel: str) -> Wait:
         """Return a function that waits for what is announced on a channel.
@@ -92,7 +122,8 @@ class Session:
         A server in recovery announces nothing: there it waits for the time to pass.
         """
         try:
-            self._connection.execute(f"LISTEN {quoted(channel)}".encode())
+            with self._watched():
+                self._connection.execute(f"LISTEN {quoted(channel)}".encode())
         except psycopg.errors.ReadOnlySqlTransaction:
             return clock.sleep
         return self._wait
@@ -154,6 +185,19 @@ class Server:
             finally:
                 del self._kept.session, self._kept.reader
 
+    @property
+    def patience_s(self) -> float:
+        """For how many seconds an answer is waited for."""
+        return self.timeout_s + SLACK_S
+
+    def silent(self) -> ServerUnreachableError:
+        """Return the error for a server that has stopped answering."""
+        return _SilentError(
+            f"Cannot read {self.shown!r}: no answer within {self.patience_s:g} s, though a "
+            f"statement may take {self.timeout_s:g} s. Check that the server is well. What was "
+            "read stays usable."
+        )
+
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Raise the workbench's errors for those of the client."""
@@ -195,6 +239,10 @@ class Server:
         return StoreUnreadableError(f"{begins}Open it again.")
 
 
+class _SilentError(ServerUnreachableError):
+    """Nobody answers, which took long enough to find out: it is not tried again at once."""
+
+
 class Reader:
     """Connections that read by column, each used by one thread at a time; closed together."""
 
@@ -202,6 +250,7 @@ class Reader:
         self._server = server
         self._free: list[tuple[Any, Any]] = []
         self._has_answered = False
+        self._is_closed = False
         self._lock = threading.Lock()
 
     def fetch(self, sql: str) -> pl.DataFrame:
@@ -210,12 +259,14 @@ class Reader:
         Raises
         ------
         StoreUnreadableError
-            If the server does not answer it.
+            If the server does not answer it, or stops answering.
         """
         until: float | None = None
         while True:
             try:
-                return self._fetched(sql)
+                return within(self._server.patience_s, lambda: self._fetched(sql))
+            except TimeoutError as error:
+                raise self._server.silent() from error
             except ServerUnreachableError:
                 until = clock.monotonic() + RETURN_S if until is None else until
                 if not self._has_answered or clock.monotonic() > until:
@@ -245,7 +296,10 @@ class Reader:
             raise
         self._has_answered = True
         with self._lock:
-            self._free.append(taken)
+            if not self._is_closed:
+                self._free.append(taken)
+                return frame
+        _close(taken)  # the answer came after all, when nobody waited for it any more
         return frame
 
     def _connected(self) -> tuple[Any, Any]:
@@ -262,8 +316,10 @@ class Reader:
 
     def close(self) -> None:
         """Close all connections."""
-        while self._free:
-            _close(self._free.pop())
+        with self._lock:
+            self._is_closed, free, self._free = True, self._free, []
+        for one in free:
+            _close(one)
 
 
 def _close(opened: tuple[Any, Any]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time as clock
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -15,7 +17,7 @@ from workbench.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -109,6 +111,34 @@ def _is_host(host: str) -> bool:
     if not colon or host.endswith("]"):
         return bool(host)
     return bool(name) and port.isdigit() and 0 < int(port) < 2**16
+
+
+def within(seconds: float, task: Callable[[], T]) -> T:
+    """Return what a task comes to, which runs in a thread of its own.
+
+    A call into a client that is not Python cannot be ended from outside. One that takes too
+    long is left alone, and ends when its server or its connection does.
+
+    Raises
+    ------
+    TimeoutError
+        If it takes longer than so many seconds.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(task())
+        except BaseException as error:  # noqa: BLE001, it is raised where it is waited for
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=run, name="workbench-waiting", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        msg = f"no answer within {seconds:g} s"
+        raise TimeoutError(msg)
+    return outcome.result()
 
 
 def in_lots(items: Iterable[T], size: int) -> Iterator[list[T]]:
