@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -10,12 +12,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import nats
+import nkeys
 import polars as pl
 import pytest
 from contracts import EmptySourceContract, Made, SourceContract, expected, positions
 from hypothesis import given
 from nats.js.api import AckPolicy, ConsumerConfig
 from polars.testing import assert_frame_equal
+from servers.certificates import write_certificate
 from servers.front import front
 from servers.nats import NatsServer, nats_server
 from servers.process import free_port
@@ -745,6 +749,80 @@ def test_tls_that_the_server_does_not_have(guarded: NatsServer) -> None:
     """Credentials are not sent in the clear where TLS was asked for."""
     with pytest.raises(StoreUnreadableError, match="TLS failed"):
         open_source(f"{guarded.url}/S?tls=true")
+
+
+# TLS and keys that are accepted
+
+
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[NatsServer, Path]]:
+    """Return a server that wants TLS and a password, with a stream, and its certificate."""
+    certificate, key = write_certificate(tmp_path_factory.mktemp("tls"))
+    config = f'tls {{ cert_file: "{certificate}", key_file: "{key}", timeout: 30 }}\n{USERS}'
+    trusted = ssl.create_default_context(cafile=certificate)
+    url = f"tls://ann:{SECRET}@127.0.0.1"
+    with nats_server(tmp_path_factory.mktemp("encrypted"), config, url=url) as running:
+        running.tls = trusted
+        running.make("S")
+        running.publish(plain_rows("S", 3))
+        yield running, certificate
+
+
+@pytest.mark.parametrize("scheme", ["nats", "tls"])
+def test_a_certificate_that_is_trusted(encrypted: tuple[NatsServer, Path], scheme: str) -> None:
+    """A server whose certificate is that of the URL is read over TLS."""
+    server, certificate = encrypted
+    url = f"{scheme}://ann:{SECRET}@127.0.0.1:{server.process.port}/S?tls=true&tls_ca={certificate}"
+    history = open_history(url)
+    assert history.scan().collect()["position"].to_list() == [1, 2, 3]
+    assert SECRET not in repr(history) + str(history.source.name)
+
+
+def test_a_certificate_of_the_environment(
+    encrypted: tuple[NatsServer, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The certificate may be named by the environment, as the command `nats` has it."""
+    server, certificate = encrypted
+    monkeypatch.setenv("NATS_CA", str(certificate))
+    assert len(open_history(f"{server.url}/S")) == 3
+
+
+@pytest.mark.parametrize("query", ["", "?tls=true"])
+def test_a_certificate_that_nobody_knows(encrypted: tuple[NatsServer, Path], query: str) -> None:
+    """A certificate that nobody vouches for is refused, and no password is sent."""
+    server, _ = encrypted
+    url = f"nats://ann:{SECRET}@127.0.0.1:{server.process.port}/S{query}"
+    with pytest.raises(StoreUnreadableError, match="TLS failed") as refused:
+        open_source(url)
+    assert SECRET not in str(refused.value)
+
+
+def test_a_wrong_login_over_tls(encrypted: tuple[NatsServer, Path]) -> None:
+    """A login that is refused over TLS is told as one."""
+    server, certificate = encrypted
+    url = f"tls://ann:wr0ng-w0rd@127.0.0.1:{server.process.port}/S?tls_ca={certificate}"
+    with pytest.raises(AccessDeniedError, match="refuses the login"):
+        open_source(url)
+
+
+def test_a_key_of_a_user(tmp_path: Path) -> None:
+    """A user may be a key (nkey), whose seed stands in a file; another key is refused."""
+    seeds = [nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER) for _ in range(2)]
+    files = [tmp_path / "known.nk", tmp_path / "other.nk"]
+    for seed, file in zip(seeds, files, strict=True):
+        file.write_bytes(seed)
+    public = nkeys.from_seed(seeds[0]).public_key.decode()
+    users = (
+        f'authorization {{ users: [{{nkey: "{public}"}}, {{user: ann, password: "{SECRET}"}}] }}'
+    )
+    (tmp_path / "js").mkdir()
+    with nats_server(tmp_path, users, url=f"nats://ann:{SECRET}@127.0.0.1") as running:
+        running.make("S")
+        running.publish(plain_rows("S", 3))
+        url = f"nats://127.0.0.1:{running.process.port}/S"
+        assert len(open_history(f"{url}?nkey={files[0]}")) == 3
+        with pytest.raises(AccessDeniedError, match="refuses the login"):
+            open_source(f"{url}?nkey={files[1]}")
 
 
 def test_every_row_is_of_the_event_table(server: NatsServer, name: str) -> None:

@@ -1,11 +1,9 @@
-"""How fast servers are read and followed, beside the library's own way, in the same run."""
+"""How fast PostgreSQL is read, beside the library's own way, in the same run."""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-import threading
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,74 +84,14 @@ def reading(server: PostgresServer, events: int) -> None:
     say("open_history", f"{opened.wall_s * 1000:.0f} ms", "< 100 ms", met=opened.wall_s < 0.1)
 
 
-def soak(server: PostgresServer, seconds: float, rate: int) -> None:
-    """Follow a busy writer while the server is restarted three times: nothing may be lost."""
-    database = filled(server, 0)
-    stop, written = threading.Event(), [0]
-    ends = time.monotonic() + seconds
-
-    def write() -> None:
-        events = _rows(10**9 // 1000)
-        while time.monotonic() < ends:
-            try:
-                with closing(psycopg.connect(server.url(database), autocommit=True)) as db:
-                    while time.monotonic() < ends:
-                        rows = [next(events) for _ in range(rate // 20)]
-                        with db.transaction(), db.cursor() as cursor:
-                            cursor.executemany(
-                                "INSERT INTO shop_events (originator_id, originator_version, "
-                                "topic, state) VALUES (%s, %s, %s, %s)",
-                                rows,
-                            )
-                            cursor.execute("NOTIFY shop_events")
-                        written[0] += len(rows)
-                        time.sleep(0.05)
-            except psycopg.OperationalError:
-                time.sleep(0.05)
-
-    def restart() -> None:
-        for _ in range(3):
-            time.sleep(seconds / 4)
-            server.stop()
-            time.sleep(0.5)
-            server.start()
-
-    found: list[int] = []
-    frames = open_history(server.url(database)).follow(
-        after=0, stop=stop, on_trouble=lambda error: None
-    )
-    others = [threading.Thread(target=write), threading.Thread(target=restart)]
-    follower = threading.Thread(target=lambda: [found.extend(f["position"]) for f in frames])
-    for thread in (follower, *others):
-        thread.start()
-    for thread in others:
-        thread.join()
-    time.sleep(1.0)
-    stop.set()
-    follower.join()
-    with closing(server.connect(database)) as db:
-        query = "SELECT notification_id FROM shop_events ORDER BY 1"
-        stored = [n for (n,) in db.execute(query).fetchall()]
-    say(
-        f"followed for {seconds:.0f} s, three restarts",
-        f"{len(found):,} of {len(stored):,} events",
-        "all, once, in order",
-        met=found == stored,
-    )
-
-
 def main() -> None:
     """Start the server, and print all figures."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--events", type=int, default=1_000_000)
-    arguments.add_argument("--soak", type=float, default=60.0, help="seconds; 0 for none")
-    arguments.add_argument("--rate", type=int, default=2_000, help="events a second")
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder, postgres_server(Path(folder)) as server:
         print(f"PostgreSQL, {chosen.events:,} events")
         reading(server, chosen.events)
-        if chosen.soak:
-            soak(server, chosen.soak, chosen.rate)
 
 
 if __name__ == "__main__":

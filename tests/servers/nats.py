@@ -16,6 +16,7 @@ from nats.js.api import StreamConfig
 from servers.process import ServerProcess, free_port
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Coroutine, Iterable, Iterator
 
     from stores import Row
@@ -35,6 +36,7 @@ class NatsServer:
         )
         self.process = ServerProcess([str(BINARY), "-c", str(path)], port)
         self.url = f"{url}:{port}"
+        self.tls: ssl.SSLContext | None = None
         self._runner = asyncio.Runner()
 
     def run(self, task: Coroutine[Any, Any, Any]) -> Any:
@@ -45,7 +47,7 @@ class NatsServer:
         """Return what JetStream's API answers."""
 
         async def asked() -> dict[str, Any]:
-            client = await nats.connect(self.url)
+            client = await nats.connect(self.url, tls=self.tls)
             reply = await client.request(f"$JS.API.{what}", json.dumps(body or {}).encode())
             await client.close()
             return json.loads(reply.data)
@@ -71,7 +73,7 @@ class NatsServer:
         """Make a stream of the subjects `name.>`, and return its URL."""
 
         async def made() -> None:
-            client = await nats.connect(self.url)
+            client = await nats.connect(self.url, tls=self.tls)
             settings = {"subjects": [f"{name}.>"], **config}
             await client.jetstream().add_stream(StreamConfig(name=name, **settings))
             await client.close()
@@ -84,7 +86,7 @@ class NatsServer:
         todo = list(messages)
 
         async def published() -> None:
-            client = await nats.connect(self.url)
+            client = await nats.connect(self.url, tls=self.tls)
             stream = client.jetstream(publish_async_max_pending=2 * AT_ONCE)
             for at in range(0, len(todo), AT_ONCE):
                 acks = [
@@ -100,7 +102,7 @@ class NatsServer:
         """Delete single messages, which leaves holes."""
 
         async def deleted() -> None:
-            client = await nats.connect(self.url)
+            client = await nats.connect(self.url, tls=self.tls)
             for position in positions:
                 body = json.dumps({"seq": position, "no_erase": True}).encode()
                 await client.request(f"$JS.API.STREAM.MSG.DELETE.{stream}", body)

@@ -244,8 +244,9 @@ class LogWriter:
         last = log.last()
         keys = log.keys.to_series().to_list() if log.keys.width == 1 else log.keys.rows()
         # A key that was looked at, and never written to, has a number and no entry.
-        self.states = {key: RowState(number, None, None) for number, key in enumerate(keys)}
-        states = list(self.states.values())
+        states = [RowState(number, None, None) for number in range(len(keys))]
+        self.states.clear()  # the same object: tables hold it
+        self.states.update(zip(keys, states, strict=True))
         values = log.after[last["entry"]].rows()
         for (entry, row, gone), value in zip(
             last.select("entry", "row", "deleted").iter_rows(), values, strict=True
