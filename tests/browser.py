@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from playwright.sync_api import Page
 
@@ -34,9 +34,10 @@ from workbench import open_history
 from workbench.dashboards import serve
 from workbench.dashboards.offering import offered
 histories = {name: open_history(path) for name, path in json.loads(sys.argv[1]).items()}
-projections = offered(map(importlib.import_module, sys.argv[2:]))
+classes = json.loads(sys.argv[2])
+projections = offered(map(importlib.import_module, sys.argv[3:]))
 tell = lambda address: print(address, flush=True)
-serve(histories, projections=projections, port=0, on_ready=tell)
+serve(histories, projections=projections, classes=classes, port=0, on_ready=tell)
 """
 GO = """query => {
     history.pushState({}, "", query);
@@ -63,12 +64,14 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def serving(stores: Mapping[str, Path], *modules: str) -> Iterator[str]:
+def serving(
+    stores: Mapping[str, Path], *modules: str, classes: Sequence[str] = ()
+) -> Iterator[str]:
     """Serve stores from a process of its own, with projections of modules; yield the address."""
     targets = json.dumps({name: str(path) for name, path in stores.items()})
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE, targets, *modules],
+        [sys.executable, "-c", SERVE, targets, json.dumps(list(classes)), *modules],
         stdout=subprocess.PIPE,
         env=environment,
         text=True,

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 REASON = why_no_browser()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
+RELEASE = "shop=workbench.samples.release_3"
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with serving({"shop.db": shop_path()}) as found:
+    with serving({"shop.db": shop_path()}, classes=[RELEASE]) as found:
         yield found
 
 
@@ -171,3 +172,80 @@ def see_text(locator, text: str | re.Pattern[str]) -> None:
     from playwright.sync_api import expect
 
     expect(locator.first).to_have_text(text, timeout=PATIENCE_MS)
+
+
+# One event
+
+
+def test_an_event_says_what_is_new_in_it(page, session):
+    """An open event shows what differs from the one before of its type, and leads to that."""
+    session.go("?page=log&event=40851")
+    page.get_by_text("since the one before of its type, at 40,843").wait_for()
+    shown = page.locator('.wb-event .tabulator-cell[tabulator-field="path"]')
+    shown.first.wait_for()
+    assert shown.all_inner_texts() == ["item_id", "quantity", "price"]
+    page.get_by_role("button", name="Open that one").click()
+    see(page, ".wb-event h2", "Order.LineAddedposition 40,843")
+
+
+def test_an_event_says_what_it_made(page, session):
+    """The state of the aggregate before and after is shown where classes were named."""
+    session.go("?page=log&event=88")
+    see(page, ".wb-event h2", "Order.LineAddedposition 88")
+    page.get_by_role("button", name="State before and after").click()
+    page.locator("h2", has_text="Order before and after this event").wait_for()
+    names = page.locator('.wb-event .tabulator-cell[tabulator-field="attribute"]')
+    names.first.wait_for()
+    assert "version" in names.all_inner_texts()
+
+
+def test_an_event_is_copied(page, session):
+    """An event is shown as JSON, as Python and as a fixture, and copied from there."""
+    session.go("?page=log&event=94")
+    see(page, ".wb-event h2", "Payment.Chargedposition 94")
+    pane = page.locator(".wb-event")
+    pane.get_by_role("button", name="pytest fixture").click()
+    see(page, ".wb-event .code pre", re.compile("def payment_charged_94"))
+    pane.get_by_role("button", name="JSON").click()
+    see(page, ".wb-event .code pre", re.compile('"position": 94'))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    pane.get_by_role("button", name="Copy", exact=True).click()
+    pane.get_by_role("button", name="Copied", exact=True).wait_for()
+    assert '"position": 94' in page.evaluate("navigator.clipboard.readText()")
+
+
+# Lanes
+
+
+def test_streams_lie_side_by_side(page, session):
+    """Streams are added by name or out of those related, and a click opens an event."""
+    session.go("?page=lanes")
+    page.get_by_label("Add a stream").fill("order-10050")
+    page.get_by_label("Add a stream").press("Enter")
+    related = page.locator('.tabulator-cell[tabulator-field="stream"]')
+    related.get_by_text("payment-10050", exact=True).click()
+    page.wait_for_url("**/?page=lanes&lane=order-10050&lane=payment-10050")
+    page.get_by_text("2 links by field order_id").wait_for()
+    page.get_by_label("Axis").select_option("in order")
+    page.wait_for_url("**scale=order")
+    points = page.locator(".js-plotly-plot .points path")
+    points.first.wait_for()
+    found = open_history(shop_path()).lanes("order-10050", "payment-10050")
+    assert points.count() == found.events.height
+    box = points.first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator(".hovertext").wait_for()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_url("**event=*")
+    page.locator(".wb-event .tree").wait_for()
+    page.get_by_role("button", name="payment-10050").click()
+    page.wait_for_url(lambda url: "payment-10050" not in url)
+
+
+def test_lanes_of_a_stream_that_is_not_there(page, session):
+    """A stream that is not there is said, and can be taken away."""
+    session.go("?page=lanes&lane=order-0")
+    page.locator(".notice.error", has_text="Cannot find the stream").wait_for()
+    page.get_by_role("button", name="order-0").click()
+    page.get_by_text("No streams yet.").wait_for()

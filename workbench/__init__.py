@@ -28,6 +28,7 @@ from workbench.upcasting.draft_tests import draft_test
 from workbench.upcasting.drafting import draft_upcaster
 from workbench.upcasting.releases import ReleaseComparison, compare_releases
 from workbench.upcasting.report import UpcasterReport
+from workbench.upcasting.states import StateChange, state_change
 
 __all__ = [
     "Comparison",
@@ -41,6 +42,7 @@ __all__ = [
     "Projection",
     "ReleaseComparison",
     "SchemaDiff",
+    "StateChange",
     "Trial",
     "UpcasterReport",
     "WorkbenchError",
@@ -60,5 +62,6 @@ __all__ = [
     "propose_correction",
     "replay",
     "replay_page",
+    "state_change",
     "table",
 ]

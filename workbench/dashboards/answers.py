@@ -18,10 +18,11 @@ from workbench.dashboards import queries, ranges, summary, versions
 from workbench.dashboards.exporting import Export
 from workbench.dashboards.live import Live
 from workbench.dashboards.making import Trials
-from workbench.dashboards.neighbours import neighbours
+from workbench.dashboards.neighbours import difference, neighbours
 from workbench.dashboards.offering import offer_of
 from workbench.dashboards.queries import Filters
 from workbench.upcasting.checking import check_upcasters
+from workbench.upcasting.states import state_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from workbench.dashboards.summary import Facts
     from workbench.history import History
     from workbench.schemas import Schemas
+    from workbench.upcasting.states import StateChange
 
 T = TypeVar("T")
 
@@ -232,6 +234,19 @@ class Answers:
     def neighbours(self, stream: str, position: int) -> Neighbours:
         """Return `neighbours.neighbours`."""
         return neighbours(self.history, stream, position)
+
+    def difference(self, event: Mapping[str, Any]) -> tuple[int | None, pl.DataFrame]:
+        """Return `neighbours.difference`."""
+        return self._once(
+            ("difference", event["position"]), lambda: difference(self.history, event)
+        )
+
+    def state_change(self, position: int) -> StateChange:
+        """Return `state_change` with the classes that were named; raises as it does."""
+        classes = list(self.classes)
+        return self._once(
+            ("state", position), lambda: state_change(self.history, position, classes)
+        )
 
     def listing(self, place: Place) -> Listing:
         """Return the page of the log that a place names; raises as `queries.page_of` does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,17 @@ import polars as pl
 
 from workbench.catalog import short_name
 from workbench.dashboards import neighbours, queries, summary
+from workbench.dashboards.beside import Difference, State, Taking
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
-from workbench.dashboards.markup import escaped, notice, pairs, raw, tree
+from workbench.dashboards.markup import escaped, is_cut, notice, pairs, raw, tree
 from workbench.dashboards.parts import button, column, download, failure, row, text
 from workbench.dashboards.queries import Filters
+from workbench.dashboards.session import present
 from workbench.errors import UnknownPositionError, UnknownStreamError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
 
     from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers
@@ -56,6 +60,11 @@ class EventPane:
         self._lanes = button("Beside related streams", self._open_lanes, look="link")
         self._envelope = text(margin=(8, 0, 0, 0))
         self._payload = text(margin=(10, 0, 0, 0))
+        self._event: Mapping[str, Any] | None = None
+        self._all = button("Load all of it", self._load_all, look="link", align="start")
+        self._taking = Taking()
+        self._difference = Difference(answers, self._open)
+        self._state = State(answers)
         self._stream_title = text(margin=(12, 0, 4, 0))
         self._grid = Grid(CELLS, self._open_neighbour)
         self._bytes = text(margin=(12, 0, 0, 0))
@@ -65,6 +74,10 @@ class EventPane:
             row(self._before, self._behind, self._whole, self._lanes, margin=(8, 0, 0, 0)),
             self._envelope,
             self._payload,
+            self._all,
+            self._taking.view,
+            self._difference.view,
+            self._state.view,
             self._stream_title,
             self._grid.view,
             self._bytes,
@@ -97,7 +110,7 @@ class EventPane:
             return
         if self._place is place:
             self._show(found, state, around)
-            await self._show_problems(found)
+            await asyncio.gather(self._show_problems(found), self._show_difference(found))
 
     def _read(self, position: int) -> tuple[dict[str, Any], bytes, Neighbours | None]:
         history = self._answers.history
@@ -111,7 +124,12 @@ class EventPane:
         self._title.object = f"<h2>{name}<span>position {event['position']:,}</span></h2>"
         self._problems.object = ""
         self._envelope.object = _envelope(event)
+        self._event = event
         self._payload.object = _payload(event)
+        self._all.visible = any(is_cut(event[name] or "") for name in ("data", "metadata"))
+        self._taking.show(event)
+        self._difference.clear()
+        self._state.show(event)
         self._show_neighbours(event, around)
         self._bytes.object = f"<h2>Stored bytes<span>{len(state):,} B</span></h2>{raw(state)}"
         self._download.param.update(
@@ -140,6 +158,12 @@ class EventPane:
             f"{queries.code_of(whole)}.scan().collect()",
         )
         self._grid.show(_neighbour_rows(around.rows), chosen=chosen, export=export)
+
+    async def _show_difference(self, event: Mapping[str, Any]) -> None:
+        place = self._place
+        previous, differences = await self._difference.find(event)
+        if self._place is place:
+            self._difference.show(event, previous, differences)
 
     async def _show_problems(self, event: Mapping[str, Any]) -> None:
         place = self._place
@@ -176,6 +200,13 @@ class EventPane:
             lanes = dict.fromkeys((*self._place.lanes, self._stream))
             await self._on_place(self._place.to(page="lanes", lanes=tuple(lanes)))
 
+    async def _load_all(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+        event = self._event
+        if event is not None:
+            made = await self._answers.soon(lambda: _payload(event, whole=True))
+            if event is self._event:
+                self._payload.object, self._all.visible = made, False
+
     async def _close(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         if self._place is not None:
             await self._on_place(self._place.to(event=None))
@@ -187,7 +218,7 @@ def _envelope(event: Mapping[str, Any]) -> str:
         "Type": event["type"],
         "Stream": event["stream"],
         "Version": event["version"],
-        "Time": None if time is None else f"{time:%Y-%m-%d %H:%M:%S.%f} UTC",
+        "Time": None if time is None else _both(time),
         "Schema version": event["schema_version"],
     }
     known |= {"Tags": tags} if tags else {}
@@ -198,17 +229,25 @@ def _envelope(event: Mapping[str, Any]) -> str:
     )
 
 
-def _payload(event: Mapping[str, Any]) -> str:
+def _both(time: datetime) -> str:
+    """Return a time in UTC, and as a clock shows it where the one who looks is."""
+    session, told = present(), f"{time:%Y-%m-%d %H:%M:%S.%f} UTC"
+    if not session.is_local:
+        return told
+    return f"{told}\n{session.local(time):%Y-%m-%d %H:%M:%S.%f %Z} ({session.zone})"
+
+
+def _payload(event: Mapping[str, Any], *, whole: bool = False) -> str:
     parts = ["<h2>Payload</h2>"]
     if event["problem"] is not None:
         kind = "warning" if event["data"] is not None else "error"
         parts.append(f'<div class="problem {kind}">{escaped(event["problem"])}</div>')
     if event["data"] is not None:
-        parts.append(tree(event["data"]))
+        parts.append(tree(event["data"], whole=whole))
     elif event["problem"] is None:
         parts.append("<p class=note>This event has no payload.</p>")
     if event["metadata"] is not None:
-        parts += ["<h2>Metadata</h2>", tree(event["metadata"])]
+        parts += ["<h2>Metadata</h2>", tree(event["metadata"], whole=whole)]
     return "".join(parts)
 
 

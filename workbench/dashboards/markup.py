@@ -17,6 +17,7 @@ MOST_NODES = 2_000  # of one tree
 MOST_CHARACTERS = 20_000  # of one value
 MOST_BYTES = 4_096  # of a dump
 OPEN_LEVELS = 3
+CUT_MARK = "class='note cut'"
 _WIDTH = 8  # bytes in a line of a dump, which also fits a telephone
 _WRAPPER = ("_type_", "_data_")
 _COPY = (
@@ -50,13 +51,15 @@ class _Object(list[tuple[str, object]]):
     __slots__ = ()
 
 
-def tree(data: str) -> str:
+def tree(data: str, *, whole: bool = False) -> str:
     """Return a payload, which is JSON, as a tree that folds.
 
     Objects and lists are `details` elements; the library's wrappers of times, decimals
     and the like are shown as the value, with the wrapper's name beside it. A tree of more
-    than 2,000 values is cut, and says so.
+    than 2,000 values is cut, and a value of more than 20,000 characters; it says so, unless
+    `whole` is asked for.
     """
+    most = (len(data) + 1, len(data) + 1) if whole else (MOST_NODES, MOST_CHARACTERS)
     try:
         value = json.loads(
             data,
@@ -68,14 +71,15 @@ def tree(data: str) -> str:
     except (ValueError, RecursionError) as error:
         return f"<p class=note>Not a tree: {escaped(error)}.</p><pre>{_cut(data)}</pre>"
     try:
-        return f"<div class=tree>{''.join(_Tree().node(None, value, 0))}</div>"
+        return f"<div class=tree>{''.join(_Tree(*most).node(None, value, 0))}</div>"
     except RecursionError:
         return f"<p class=note>Nested too deep for a tree.</p><pre>{_cut(data)}</pre>"
 
 
 class _Tree:
-    def __init__(self) -> None:
-        self._left = MOST_NODES
+    def __init__(self, nodes: int, characters: int) -> None:
+        self._left = nodes
+        self._most = characters
 
     def node(self, name: str | None, value: object, level: int) -> Iterator[str]:
         self._left -= 1
@@ -85,7 +89,7 @@ class _Tree:
             kind, value = wrapper
             label = f"{label}<span class=wrapper>{escaped(kind)}</span>"
         if not isinstance(value, list) or not value:
-            yield f"<div class=leaf>{label}{_scalar(value)}</div>"
+            yield f"<div class=leaf>{label}{_scalar(value, self._most)}</div>"
             return
         is_object = isinstance(value, _Object)
         size = f"{len(value):,} {'field' if is_object else 'item'}{'s' if len(value) > 1 else ''}"
@@ -94,7 +98,7 @@ class _Tree:
         members = value if is_object else enumerate(value)
         for done, (key, member) in enumerate(members):
             if self._left <= 0:
-                yield f"<div class=note>{len(value) - done:,} more are not shown here.</div>"
+                yield f"<div {CUT_MARK}>{len(value) - done:,} more are not shown here.</div>"
                 break
             yield from self.node(str(key), member, level + 1)
         yield "</details>"
@@ -108,21 +112,27 @@ def _wrapped(value: object) -> tuple[str, object] | None:
     return (kind, content) if type(kind) is str else None
 
 
-def _scalar(value: object) -> str:
+def _scalar(value: object, most: int) -> str:
     if isinstance(value, _Number):
         return f"<span class=number>{escaped(value)}</span>"
     if isinstance(value, str):
-        return f"<span class=text>{_cut(value) or '<i>empty text</i>'}</span>"
+        return f"<span class=text>{_cut(value, most) or '<i>empty text</i>'}</span>"
     if isinstance(value, list):
         return f"<span class=none>{'{}' if isinstance(value, _Object) else '[]'}</span>"
     return f"<span class=none>{escaped(json.dumps(value))}</span>"
 
 
-def _cut(text: str) -> str:
-    if len(text) <= MOST_CHARACTERS:
+def is_cut(data: str) -> bool:
+    """Return whether a tree leaves out a part of a payload."""
+    shown = tree(data) if len(data) > MOST_NODES else ""
+    return f"{CUT_MARK}>" in shown
+
+
+def _cut(text: str, most: int = MOST_CHARACTERS) -> str:
+    if len(text) <= most:
         return escaped(text)
-    rest = len(text) - MOST_CHARACTERS
-    return f"{escaped(text[:MOST_CHARACTERS])}<i class=note>… {rest:,} more characters</i>"
+    rest = len(text) - most
+    return f"{escaped(text[:most])}<i {CUT_MARK}>… {rest:,} more characters</i>"
 
 
 def hex_dump(state: bytes, *, most: int = MOST_BYTES) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from workbench.dashboards.listing import listed_at
+from workbench.dashboards.queries import Filters, previous_start
 from workbench.errors import UnknownPositionError
+from workbench.payload.differing import payload_differences
+from workbench.tables import PAYLOAD_DIFFERENCES
 
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Mapping
 
     from workbench.history import History
 
@@ -54,6 +59,51 @@ def event(history: History, position: int) -> pl.DataFrame:
         )
         raise UnknownPositionError(msg)
     return found.head(1)
+
+
+def previous_of_type(history: History, found: Mapping[str, Any]) -> int | None:
+    """Return the position of the event before of the same type: in the stream, else anywhere.
+
+    Parameters
+    ----------
+    history
+        In which to look.
+    found
+        The event: a row of `workbench.tables.EVENTS`.
+    """
+    if found["type"] is None:
+        return None
+    stream, before = found["stream"], found["position"]
+    if stream is not None:
+        own = history.of_streams(stream).of_types(found["type"]).between(upto=before - 1)
+        last: int | None = own.scan().select(pl.col("position").max()).collect().item()
+        if last is not None:
+            return last
+    return previous_start(history, Filters(types=(found["type"],)), before=before, size=1)
+
+
+def difference(history: History, found: Mapping[str, Any]) -> tuple[int | None, pl.DataFrame]:
+    """Return which event is the one before of the same type, and what is new in the payload.
+
+    Parameters
+    ----------
+    history
+        In which to look.
+    found
+        The event: a row of `workbench.tables.EVENTS`.
+
+    Returns
+    -------
+    tuple
+        The position, None for the first of its type; and
+        `workbench.tables.PAYLOAD_DIFFERENCES` without the time, which always differs.
+    """
+    previous = previous_of_type(history, found)
+    if previous is None:
+        return None, PAYLOAD_DIFFERENCES.frame()
+    before = event(history, previous).row(0, named=True)
+    differences = payload_differences(before["data"], found["data"])
+    return previous, differences.filter(pl.col("path") != "timestamp")
 
 
 def neighbours(history: History, stream: str, position: int, *, around: int = 5) -> Neighbours:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -39,6 +40,7 @@ TITLES = {
     "compare": "Compare",
 }
 Pages = Overview | Log | LanesPage | SchemasPage | Replay | Compare
+ZONE_LOOKS, ZONE_LOOK_S = 60, 0.05  # how often, and after how long each, for a browser's zone
 _LOG = logging.getLogger(__name__)
 
 
@@ -135,7 +137,11 @@ class Workbench(pn.viewable.Viewer):
         return self._view
 
     async def start(self) -> None:
-        """Show where to begin."""
+        """Show where to begin, in the zone of the browser where that is asked for."""
+        for _ in range(ZONE_LOOKS if self._place.zone and self._browser is not None else 0):
+            if self._browser.timezone:
+                break
+            await asyncio.sleep(ZONE_LOOK_S)
         await self.arrive(self._place)
 
     def follow_in(self, soon: Soon) -> None:
@@ -226,7 +232,7 @@ class Workbench(pn.viewable.Viewer):
 
     async def _learn_zone(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         """Show times anew, once the browser has said which zone it is in."""
-        if self._place.zone:
+        if self._place.zone and self._opened is not None:
             await self.arrive(self._place)
 
     async def _again(self, _event: Any) -> None:  # noqa: ANN401, Panel's event

@@ -11,6 +11,7 @@ from workbench.tables.history import (
     EVENTS,
     LANES,
     LINKS,
+    PAYLOAD_DIFFERENCES,
     PROBLEMS,
     RATE,
     RECEIVERS,
@@ -35,6 +36,7 @@ from workbench.tables.upcasting import (
     RELEASE_FIELDS,
     RELEASE_STREAMS,
     RELEASE_TYPES,
+    STATES,
     UNRESOLVED,
     UPCAST_FAILURES,
     UPCAST_FIELDS,
@@ -51,6 +53,7 @@ ALL = (
     LANES,
     LINKS,
     RELATED,
+    PAYLOAD_DIFFERENCES,
     SNAPSHOTS,
     SCHEMA_VERSIONS,
     SCHEMA_FIELDS,
@@ -81,6 +84,7 @@ ALL = (
     RELEASE_TYPES,
     RELEASE_FIELDS,
     RELEASE_STREAMS,
+    STATES,
 )
 
 __all__ = [
@@ -101,6 +105,7 @@ __all__ = [
     "IMPACT",
     "LANES",
     "LINKS",
+    "PAYLOAD_DIFFERENCES",
     "PROBLEMS",
     "PROFILE",
     "RATE",
@@ -118,6 +123,7 @@ __all__ = [
     "SCHEMA_SHARES",
     "SCHEMA_VERSIONS",
     "SNAPSHOTS",
+    "STATES",
     "STREAMS",
     "TIME",
     "TYPES",

@@ -156,3 +156,15 @@ SNAPSHOTS = Table(
     ),
     ("stream", "version"),
 )
+
+PAYLOAD_DIFFERENCES = Table(
+    "payload_differences",
+    "one value that differs between two payloads",
+    (
+        Column("path", pl.String, "where it stands, such as lines[0].price"),
+        Column("change", pl.String, "'added', 'removed' or 'changed'"),
+        Column("before", pl.String, "the value before, as JSON; null where there was none"),
+        Column("after", pl.String, "the value after, as JSON; null where there is none"),
+    ),
+    ("as the payloads have them",),
+)

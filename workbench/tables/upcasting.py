@@ -161,3 +161,17 @@ RELEASE_STREAMS = Table(
     ),
     ("first_position", "stream"),
 )
+
+STATES = Table(
+    "states",
+    "one attribute of an aggregate, before and after an event",
+    (
+        Column("attribute", pl.String, "its name"),
+        Column(
+            "before", pl.String, "its value before the event, as text; null where there is none"
+        ),
+        Column("after", pl.String, "its value after the event"),
+        Column("changed", pl.Boolean, "whether the two differ"),
+    ),
+    ("as the class has them",),
+)

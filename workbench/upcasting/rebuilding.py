@@ -30,7 +30,7 @@ def rebuilt(frame: pl.DataFrame, stepper: Stepper) -> Streams:
     stepper
         Makes the events.
     """
-    events = _events(frame, stepper)
+    events = events_of(frame, stepper)
     streams, rows = frame["stream"].to_list(), frame["row"].to_list()
     found: list[Rebuilt] = []
     begins = 0
@@ -42,7 +42,7 @@ def rebuilt(frame: pl.DataFrame, stepper: Stepper) -> Streams:
     return Streams(found)
 
 
-def _events(frame: pl.DataFrame, stepper: Stepper) -> dict[int, Any]:
+def events_of(frame: pl.DataFrame, stepper: Stepper) -> dict[int, Any]:
     """Return the events of a job, or why one cannot be made, by row."""
     found: dict[int, Any] = {}
     for chunk in stepper.chunks(frame, times=True):
@@ -77,7 +77,7 @@ def _stream(stream: str, events: list[tuple[int, Any]], stepper: Stepper) -> Reb
                 return Rebuilt(stream, len(events), None, is_aggregate=False)
             stepper.watch(row)
             try:
-                _allow(event, stepper)
+                allow(event, stepper)
                 aggregate = event.mutate(aggregate)
             except BaseException as error:  # noqa: BLE001, what a user's class raises
                 failed = broken(APPLY, error)
@@ -93,7 +93,7 @@ def _stream(stream: str, events: list[tuple[int, Any]], stepper: Stepper) -> Reb
     return Rebuilt(stream, len(events), None)
 
 
-def _allow(event: Any, stepper: Stepper) -> None:  # noqa: ANN401, of the user's class
+def allow(event: Any, stepper: Stepper) -> None:  # noqa: ANN401, of the user's class
     """Let the library find the aggregate's class among the named ones, and nowhere else."""
     topic = vars(event).get("originator_topic")
     if isinstance(topic, str):

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-Kind = Literal["dry run", "forms", "rebuild"]
+Kind = Literal["dry run", "forms", "rebuild", "state"]
 IDLE: Final = -1
 """In the place of a row: no event is under way."""
 LOADING: Final = -2
@@ -154,6 +154,15 @@ class Rebuilt(msgspec.Struct, frozen=True):
     """The row of the event at which it stops, None where it does not."""
     error: str | None = None
     is_aggregate: bool = True
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """An aggregate before and after an event: its attributes as text, None for no aggregate."""
+
+    aggregate: str | None
+    before: dict[str, str | None] | None
+    after: dict[str, str | None] | None
+    failed: str | None = None
 
 
 class Forms(msgspec.Struct):

@@ -91,6 +91,10 @@ def _runner(request: Request) -> Callable[[Job, pl.DataFrame, Stepper], Any]:
         from workbench.upcasting.forms import forms_of
 
         return lambda _, frame, stepper: forms_of(frame, stepper)
+    if request.kind == "state":
+        from workbench.upcasting.standing import standing
+
+        return lambda _, frame, stepper: standing(frame, stepper)
     from workbench.upcasting.rebuilding import rebuilt
 
     return lambda _, frame, stepper: rebuilt(frame, stepper)
