@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers.kafka import KafkaBroker, kafka_broker
 from servers.process import free_port
+from shown import places_of
 from stores import Row, simple_rows, started_threads
 from strategies import histories, plain_states, selections
 
@@ -507,12 +508,13 @@ def test_a_file_of_settings_that_is_not_there(broker: KafkaBroker) -> None:
         open_source(f"{broker.url('t')}?config=/nowhere/x.properties")
 
 
-def test_a_secret_is_shown_nowhere(broker: KafkaBroker) -> None:
-    """The password is in no text that a source or a history has."""
+def test_a_secret_is_shown_nowhere(broker: KafkaBroker, tmp_path: Path) -> None:
+    """Representations, recipes, logs, errors, answers and files have no password."""
     topic, _ = broker.write(simple_rows(3))
-    plain = f"{broker.url(topic)}?security.protocol=PLAINTEXT".replace("//", f"//ann:{SECRET}@")
-    history = open_history(plain)
-    assert SECRET not in repr(history) + repr(history.source) + history._repr_html_()
+    settings = "security.protocol=PLAINTEXT&timeout=2"
+    plain = f"{broker.url(topic)}?{settings}".replace("//", f"//ann:{SECRET}@")
+    gone = f"kafka://ann:{SECRET}@127.0.0.1:{free_port()}/{topic}?{settings}"
+    assert places_of(SECRET, plain, gone, tmp_path) == []
 
 
 def test_every_row_is_of_the_event_table(broker: KafkaBroker) -> None:

@@ -23,6 +23,7 @@ from servers.certificates import write_certificate
 from servers.front import front
 from servers.nats import NatsServer, nats_server
 from servers.process import free_port
+from shown import places_of
 from stores import Row, simple_rows, started_threads, state_of
 from strategies import histories, plain_states, selections
 
@@ -732,11 +733,10 @@ def test_the_login_is_answered_before_more_is_sent(guarded: NatsServer) -> None:
             open_source(f"nats://ann:wr0ng-w0rd@127.0.0.1:{guarded.process.port}/S")
 
 
-def test_a_secret_is_shown_nowhere(guarded: NatsServer) -> None:
-    """The password is in no text that a source or a history has."""
-    history = open_history(f"{guarded.url}/S")
-    shown = [repr(history), repr(history.source), history._repr_html_(), str(history.source.name)]
-    assert SECRET not in "".join(shown)
+def test_a_secret_is_shown_nowhere(guarded: NatsServer, tmp_path: Path) -> None:
+    """Representations, recipes, logs, errors, answers and files have no password."""
+    gone = f"nats://ann:{SECRET}@127.0.0.1:{free_port()}/S"
+    assert places_of(SECRET, f"{guarded.url}/S", gone, tmp_path) == []
 
 
 def test_a_credentials_file_that_is_not_there(guarded: NatsServer) -> None:
