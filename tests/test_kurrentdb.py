@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from kurrentdbclient import KurrentDBClient, NewEvent, StreamState
 from servers.certificates import write_certificate
 from servers.kurrent_double import CREATED, KurrentDouble
-from servers.umadb_server import free_port
+from servers.process import free_port
 from shown import places_of
 from stores import PLACED, SHIPPED, Row, started_threads
 

@@ -14,7 +14,8 @@ from contextlib import closing, contextmanager, suppress
 import polars as pl
 import pytest
 from postgres_stores import LAYOUTS, insert, write
-from servers.postgres import PASSWORD, free_port
+from servers.postgres import PASSWORD
+from servers.process import free_port
 from shown import places_of
 from stores import simple_rows, started_threads
 

@@ -21,7 +21,8 @@ from eventsourcing_umadb.recorders import UmaDBApplicationRecorder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers.certificates import write_certificate
-from servers.umadb_server import UmaServer, append, append_rows, event_of, free_port
+from servers.process import free_port
+from servers.umadb_server import UmaServer, append, append_rows, event_of
 from shown import places_of
 from stores import PLACED, SHIPPED, Row, simple_rows, started_threads
 from strategies import TYPES, histories, plain_states

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
+
+from servers.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,13 +73,6 @@ def _reachable(bin_: Path, folder: Path) -> Path:
         shutil.copytree(libraries, folder / "site" / libraries.name)
         return copy / "bin"
     return bin_
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class PostgresServer:

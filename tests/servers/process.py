@@ -8,19 +8,31 @@ import signal
 import socket
 import subprocess
 import time
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-START_S = 30
+START_S = 60
+PORTS = range(12_000, 32_000)
+"""Below those that the system gives to outgoing connections, which come and go."""
+_numbers = count()
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    """Return a port of this machine that nobody listens on, and that is not returned again.
+
+    Each process begins elsewhere, so that two that run side by side do not get the same one.
+    """
+    while True:
+        port = PORTS[(os.getpid() * 97 + next(_numbers)) % len(PORTS)]
+        with socket.socket() as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 class ServerProcess:

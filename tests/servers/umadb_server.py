@@ -13,20 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import umadb
 
+from servers.process import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from stores import Row
 
 PROGRAM = Path(sys.executable).parent / "umadb"
-STARTS_IN_S = 20
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+STARTS_IN_S = 60
 
 
 class UmaServer:
@@ -68,7 +63,7 @@ class UmaServer:
     def stop(self, how: int = signal.SIGTERM) -> None:
         """End it: in order, or with SIGKILL."""
         self.process.send_signal(how)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def restart(self, how: int = signal.SIGTERM) -> None:
         """End it, and start it again a little later."""
