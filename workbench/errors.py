@@ -28,6 +28,7 @@ three parts: what was asked, what was found, what to do.
     ├── ConditionError (ValueError)              a condition that cannot be read
     ├── RangeError (ValueError)                  a range that ends before it begins
     ├── EditError (ValueError)                   an edit that cannot be made
+    ├── MaskError (ValueError)                   a mask that names nothing
     ├── WrongKeyError (ValueError)               the cipher key does not fit
     ├── CodecError (ValueError)                  a cipher or compressor cannot be used
     ├── ReplayError (RuntimeError)               a replay that ended early
@@ -148,6 +149,10 @@ class RangeError(WorkbenchError, ValueError):
 
 class EditError(WorkbenchError, ValueError):
     """An edit of a history that cannot be made: it names no event, or writes no payload."""
+
+
+class MaskError(WorkbenchError, ValueError):
+    """A mask that names nothing, or that comes too late."""
 
 
 class WrongKeyError(WorkbenchError, ValueError):

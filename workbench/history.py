@@ -100,8 +100,7 @@ class History(Editable, Inferring, Followable, Searchable, Traceable):
 
     def __repr__(self) -> str:
         """One line, without reading anything."""
-        made = f"edited by {', '.join(repr(e.name) for e in self.edits)}" if self.edits else ""
-        told = ", ".join(filter(None, (self.source.kind, made, self.narrowed)))
+        told = ", ".join(filter(None, (self.source.kind, self.made, self.narrowed)))
         return f"<History {self.name!r}: {told}>"
 
     @property
@@ -120,6 +119,7 @@ class History(Editable, Inferring, Followable, Searchable, Traceable):
                 "last position": f"{self.head or 0:,}",
                 "narrowed to": self.narrowed or "nothing: the whole history",
                 **{f"edited by {edit.name}": edit.does for edit in self.edits},
+                **({"masked": ", ".join(self.masks)} if self.masks else {}),
             },
         )
 

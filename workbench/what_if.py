@@ -1,6 +1,6 @@
-"""What a history would be: with other events, or kept in memory.
+"""What a history would be: with other events, with values masked, or kept in memory.
 
-Both give another history with another source; what lies in the store is only read.
+All give another history with another source; what lies in the store is only read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workbench.edits import Asked, Edit, edited
+from workbench.errors import MaskError, printable
+from workbench.masking import Masks, masked, masks_of
 from workbench.sources.memory import in_memory
 from workbench.tables import EDITS
 from workbench.type_names import has_type
@@ -116,6 +118,67 @@ class Editable(ABC):
     def edited_events(self) -> pl.DataFrame:
         """Return what the edits did, to which event: `workbench.tables.EDITS`, in order."""
         return pl.concat([EDITS.frame(), *(edit.events for edit in self.edits)])
+
+    def masked(self, *patterns: str, key: bytes | None = None) -> Self:
+        """Return the history with some values hidden, from whoever reads it and however.
+
+        Texts become `***`, numbers 0, bools false, and what the library wraps stays wrapped, so
+        that columns keep their dtypes; null, the names of fields and the lengths of lists stay.
+        A payload that cannot be decoded is not shown, nor are its bytes. What an event is in
+        the event table besides, such as its time, stays; so do the names of receivers.
+
+        Parameters
+        ----------
+        patterns
+            Paths as the schemas write them, `*` for any text: 'customer.*', 'lines[].sku',
+            '*name'; 'Order.Placed:customer.*' for one event type. What is inside a value that is
+            found is masked too, and paths look into the metadata as into the payload.
+            '@metadata' is all of it, '@stream' and '@tags' give those pseudonyms.
+        key
+            With a key, texts and ids become pseudonyms: equal values stay equal, in every
+            history that is masked with the key. Who has the key, or can guess it, can try values.
+
+        Raises
+        ------
+        MaskError
+            If a pattern names nothing, or streams are masked of a history that is narrowed to
+            some.
+        UnknownTypeError
+            If the source has no such type, or several of that short name.
+
+        Examples
+        --------
+        >>> from workbench import open_history
+        >>> from workbench.samples import shop_path
+        >>> history = open_history(shop_path()).masked("customer*", "address*")
+        >>> history.events("Order.Placed")["customer_name"].drop_nulls().unique().to_list()
+        ['***']
+        """
+        masks = Masks(patterns, key)
+        for rule in masks.rules:
+            if rule.type_ is not None and "*" not in rule.type_:
+                self.full_type(rule.type_)
+        reading = self._reading
+        if masks.hides("@stream") and reading.selection.streams is not None:
+            msg = (
+                "Cannot mask the streams of a history that is narrowed to some: their names are "
+                "known. Mask first, then choose streams by the names that they have then."
+            )
+            raise MaskError(msg)
+        source = masked(reading.source, reading.codec, masks)
+        return self._of(source, tuple(edit.masked(source.hidden) for edit in self.edits))
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """The patterns of what is masked; empty if nothing is."""
+        return masks_of(self.source)
+
+    @property
+    def made(self) -> str:
+        """How the history was made from what is stored, in words; empty if it is that."""
+        edits = f"edited by {', '.join(repr(e.name) for e in self.edits)}" if self.edits else ""
+        masks = f"masked: {', '.join(map(printable, self.masks))}" if self.masks else ""
+        return ", ".join(filter(None, (edits, masks)))
 
     def in_memory(self) -> Self:
         """Return the same history, read once and kept in memory.

@@ -34,7 +34,7 @@ DEFAULT_ACCEPTED = "workbench-accepted.toml"
 LOOK_EVERY_S = 0.05
 _ASKED = (
     *("target", "application", "compressor", "after", "upto", "since", "until"),
-    *("types", "streams"),
+    *("types", "streams", "masks", "pseudonyms"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,18 @@ STORE = (
         "--compressor",
         metavar="TOPIC",
         help="What decompresses payloads, if not zlib, gzip, bz2 or xz. It is imported.",
+    ),
+    click.option(
+        "--mask",
+        "masks",
+        multiple=True,
+        metavar="PATTERN",
+        help="Hide values by their path: 'customer.*', 'Order.Placed:name', @stream. Repeatable.",
+    ),
+    click.option(
+        "--pseudonyms",
+        is_flag=True,
+        help="Hide texts so that equal ones stay equal, by the secret in WORKBENCH_MASK_KEY.",
     ),
 )
 FILE = (
@@ -100,6 +113,8 @@ class Asked:
     target: str = ""
     application: str | None = None
     compressor: str | None = None
+    masks: tuple[str, ...] = ()
+    pseudonyms: bool = False
     columns: tuple[str, ...] = ()
     object_type: str | None = None
     after: int | None = None
@@ -129,13 +144,15 @@ class Asked:
         """Return the history at a target, as the options say that it is to be opened."""
         from workbench import open_history
 
-        return open_history(
+        key = _mask_key() if self.pseudonyms else None
+        history = open_history(
             target,
             application=self.application,
             compressor=self.compressor,
             columns=mapping(self.columns),
             object_type=self.object_type,
         )
+        return history.masked(*self.masks, key=key) if self.masks else history
 
     def most(self, screenful: int | None) -> int | None:
         """Return how many rows to list, None for all."""
@@ -146,6 +163,21 @@ class Asked:
     def level(self) -> str | None:
         """The least severity at which `--check` fails, None where it was not asked."""
         return self.check_level or ("warning" if self.check else None)
+
+
+def _mask_key() -> bytes:
+    """Return what pseudonyms are made with.
+
+    Raises
+    ------
+    click.UsageError
+        If the environment does not have it.
+    """
+    found = os.environ.get("WORKBENCH_MASK_KEY", "")
+    if not found:
+        msg = "--pseudonyms needs a secret in the environment variable WORKBENCH_MASK_KEY."
+        raise click.UsageError(msg)
+    return found.encode("utf-8", "surrogateescape")
 
 
 def mapping(given: Sequence[str]) -> Columns | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
@@ -100,6 +100,11 @@ class Edit:
     """What it does, in words."""
     events: pl.DataFrame = field(repr=False, compare=False)
     """What it did to each event: `workbench.tables.EDITS`."""
+
+    def masked(self, hidden: Callable[[pl.DataFrame], pl.DataFrame]) -> Edit:
+        """Return the edit as a masked history tells of it: without what it wrote."""
+        events = hidden(self.events.with_columns(what=pl.lit("masked")))
+        return replace(self, does="what it does is masked", events=events)
 
     def __repr__(self) -> str:
         """One line: the name, and what it does."""

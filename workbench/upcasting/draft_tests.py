@@ -6,9 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -18,7 +16,6 @@ from workbench.errors import UpcasterError, near, printable
 from workbench.projections.domain import decoded_lines
 from workbench.upcasting.drafting import quoted
 from workbench.upcasting.shapes import shape_of
-from workbench.upcasting.values import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,8 +58,7 @@ def draft_test(  # noqa: PLR0913, most are keyword-only options
     upcaster
         The class that has the upcaster, as 'module:Class'; by default the stored type.
     mask
-        Which values to hide, as paths with wildcards: 'customer.*', '*name'. Texts keep their
-        length and their signs, numbers become 0.
+        Which values to hide, as in `History.masked`: 'customer.*', '*name'.
     examples
         How many events.
 
@@ -72,6 +68,8 @@ def draft_test(  # noqa: PLR0913, most are keyword-only options
         If the history has no such type, or several of that short name.
     UpcasterError
         If no event of that version can be decoded, or the class is not 'module:Class'.
+    MaskError
+        If a mask names nothing.
     """
     full = history.full_type(type_)
     module, colon, name = (upcaster or full).partition(":")
@@ -81,9 +79,9 @@ def draft_test(  # noqa: PLR0913, most are keyword-only options
             "Name the one that has the upcaster: upcaster='shop:Order.Placed'."
         )
         raise UpcasterError(msg)
-    states = dict(_examples(history, full, old_version, examples))
-    shown = {position: _masked(state, "", mask) for position, state in states.items()}
-    body = _body(name, shown, old_schema, new_schema, old_version)
+    hidden = history.masked(*mask) if mask else history
+    states = dict(_examples(hidden, full, old_version, examples))
+    body = _body(name, states, old_schema, new_schema, old_version)
     imports = [line for sign, line in _IMPORTS.items() if re.search(rf"\b{sign}", body)]
     head = "\n".join(["import copy", *imports])
     masked = ", values masked" if mask else ""
@@ -183,31 +181,6 @@ def _state(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _masked(value: Any, path: str, mask: Sequence[str], *, hidden: bool = False) -> Any:  # noqa: ANN401
-    """Return a value whose members at masked paths tell nothing."""
-    hidden = hidden or any(fnmatchcase(path, pattern) for pattern in mask)
-    if isinstance(value, Mapping):
-        return {
-            name: _masked(inner, joined(path, name), mask, hidden=hidden)
-            for name, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_masked(inner, f"{path}[]", mask, hidden=hidden) for inner in value]
-    return _hidden(value) if hidden else value
-
-
-def _hidden(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, bool) or value is None:
-        return None if value is None else False
-    if isinstance(value, str):
-        return "".join("x" if c.isalpha() else "0" if c.isdigit() else c for c in value)
-    if isinstance(value, datetime):
-        return datetime(1970, 1, 1, tzinfo=UTC) if value.tzinfo else datetime(1970, 1, 1)  # noqa: DTZ001
-    if isinstance(value, UUID):
-        return UUID(int=0)
-    return type(value)(0)
 
 
 def _literal(value: Any) -> str:  # noqa: ANN401
