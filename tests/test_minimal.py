@@ -356,7 +356,10 @@ class TestTestFile:
 
     @pytest.mark.slow
     def test_projection_of_a_notebook_is_copied(self, tmp_path):
-        """What cannot be imported is written into the file, with what it uses."""
+        """What cannot be imported is written into the file, with what it uses.
+
+        A variable of the notebook is not, where a handler has its own of that name.
+        """
         script = tmp_path / "notebook.py"
         script.write_text(
             OLD
@@ -364,7 +367,7 @@ class TestTestFile:
             + NEW.split("LIMIT = 10\n")[1]
             + "\n\nimport sys\nfrom pathlib import Path\n"
             "from workbench import compare, open_history, replay\n"
-            "history = open_history(sys.argv[1])\n"
+            "event = row = history = open_history(sys.argv[1])\n"
             "sides = [replay(history, p, progress=False) for p in (OldAccounts, Accounts)]\n"
             "compare(*sides).minimal('b').to_pytest(sys.argv[2])\n"
         )

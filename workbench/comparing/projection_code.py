@@ -10,6 +10,7 @@ import ast
 import builtins
 import inspect
 import linecache
+import symtable
 import sys
 import textwrap
 from dataclasses import dataclass, field
@@ -151,14 +152,10 @@ def _used(thing: Any, source: str) -> Mapping[str, Any]:  # noqa: ANN401, a clas
     MinimalError
         If a name is not known outside of the function that it was written in.
     """
-    tree = ast.parse(source)
     around = _around(thing)
-    used = dict.fromkeys(
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    )
-    own = set(_own_names(tree))
+    scope = symtable.symtable(source, "<copied>", "exec")
+    own = {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_assigned()}
+    used = dict.fromkeys(_from_outside(scope))
     found = {}
     for name in used:
         if name in around and around[name] is not thing:
@@ -181,16 +178,11 @@ def _around(thing: Any) -> Mapping[str, Any]:  # noqa: ANN401, a class or functi
     return found | {base.__name__: base for base in bases if base is not object}
 
 
-def _own_names(tree: ast.AST) -> Iterator[str]:
-    """Yield the names that a piece of code binds itself."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            yield node.name
-        elif isinstance(node, ast.arg):
-            yield node.arg
-        elif isinstance(node, ast.alias):
-            yield (node.asname or node.name).split(".")[0]
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            yield node.name
+def _from_outside(scope: symtable.SymbolTable) -> Iterator[str]:
+    """Yield the names that a piece of code looks for around it: not its own variables."""
+    is_outermost = scope.get_type() == "module"
+    for symbol in scope.get_symbols():
+        if symbol.is_referenced() and (symbol.is_global() or is_outermost):
+            yield symbol.get_name()
+    for inner in scope.get_children():
+        yield from _from_outside(inner)
