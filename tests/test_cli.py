@@ -122,7 +122,7 @@ def test_no_option_takes_a_key(name):
     """No key of a cipher can be typed where a list of processes shows it."""
     taken = [p.name for p in main.commands[name].params if "key" in p.name]
     assert taken == (
-        {"compare": ["key"], "serve": ["tls_key"]}.get(name, [])
+        {"compare": ["key"], "serve": ["keys", "tls_key"]}.get(name, [])
     )  # the columns that tell rows apart; the name of a file
 
 
