@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workbench.description import html_table
 from workbench.errors import ArchiveError, ExportError, missing_extra
 from workbench.history import History
 from workbench.progress import shown
@@ -73,6 +74,18 @@ class Copied:
         return (
             f"<Copied {str(self.path)!r}: {self.events:,} new events, up to "
             f"{self.position or 0:,}, version {self.version}, {rate:,.0f} events/s>"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            "Archived",
+            {
+                "archive": str(self.path),
+                "new events": f"{self.events:,}",
+                "up to position": f"{self.position or 0:,}",
+                "version": f"{self.version}",
+                "seconds": f"{self.seconds:,.1f}",
+            },
         )
 
 

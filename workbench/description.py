@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from workbench.sources import Selection
 
 
+MOST_CHARACTERS = 1_000  # of one value in a notebook
+
+
 def in_words(chosen: Selection, first: datetime | None, last: datetime | None) -> str:
     """Return what a history is narrowed to, empty if to nothing."""
     words = []
@@ -42,11 +45,23 @@ def _few(names: Iterable[str]) -> str:
     return ", ".join(listed[:MOST_ALTERNATIVES]) + tail
 
 
+def cut(text: str) -> str:
+    """Return a text, and where it is long its beginning and how much more there is.
+
+    Examples
+    --------
+    >>> cut("x" * 1_001)[-23:]
+    'xx… (1 more characters)'
+    """
+    more = len(text) - MOST_CHARACTERS
+    return text if more <= 0 else f"{text[:MOST_CHARACTERS]}… ({more:,} more characters)"
+
+
 def html_table(caption: str, rows: Mapping[str, str]) -> str:
-    """Return a table of names and values, all of it escaped."""
+    """Return a table of names and values, all of it escaped, and long values cut."""
     cells = "".join(
         f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+        f"<td style='text-align:left'>{html.escape(cut(value))}</td></tr>"
         for name, value in rows.items()
     )
     return f"<table><caption>{html.escape(caption)}</caption>{cells}</table>"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import polars as pl
 
+from workbench.description import html_table
 from workbench.payload.decode import after_time
 from workbench.payload.native import fields_of_all
 from workbench.scanning import ENVELOPE
@@ -42,6 +43,20 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     def replace(self, **changes: Any) -> Event:  # noqa: ANN401, a field of any kind
         """Return the same event with other values for the named fields."""
         return msgspec.structs.replace(self, **changes)
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            "Event",
+            {
+                "type": self.type,
+                "stream": self.stream,
+                "position": f"{self.position:,}",
+                "version": "none" if self.version is None else f"{self.version:,}",
+                "time": "none" if self.time is None else self.time.isoformat(),
+                "data": repr(self.data),
+                **({"tags": ", ".join(self.tags)} if self.tags else {}),
+            },
+        )
 
 
 def events_of(frame: pl.DataFrame) -> Iterator[list[Event]]:

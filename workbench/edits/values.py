@@ -77,6 +77,18 @@ class NewEvent:
             return f"after {self.after:,}"
         return "at the end" if self.position is None else f"at {self.position:,}"
 
+    def _repr_html_(self) -> str:
+        return html_table(
+            "New event",
+            {
+                "type": self.type,
+                "stream": str(self.stream),
+                "where": self.place,
+                "time": "that of the event before" if self.time is None else str(self.time),
+                "data": self.data if isinstance(self.data, str) else repr(dict(self.data)),
+            },
+        )
+
 
 Insert: TypeAlias = NewEvent | Iterable[NewEvent] | pl.DataFrame
 

@@ -300,11 +300,15 @@ class Trial:
         )
 
     def _repr_html_(self) -> str:
-        parts = [f"<p>{html.escape(repr(self))}</p>"]
-        for name, table in self.tables.items():
-            shown = table.head(MOST_SHOWN)._repr_html_()
-            parts.append(f"<p><b>{html.escape(name)}</b>, {len(table):,} rows</p>{shown}")
-        return "".join(parts)
+        return _in_html(self)
+
+
+def _in_html(found: Trial | TrialAt) -> str:
+    parts = [f"<p>{html.escape(repr(found))}</p>"]
+    for name, table in found.tables.items():
+        shown = table.head(MOST_SHOWN)._repr_html_()
+        parts.append(f"<p><b>{html.escape(name)}</b>, {len(table):,} rows</p>{shown}")
+    return "".join(parts)
 
 
 @dataclass(frozen=True)
@@ -314,6 +318,16 @@ class TrialAt:
     trial: Trial
     position: int | None
     version: int | None = None
+
+    def __repr__(self) -> str:
+        """One line: which trial, as of when."""
+        when = (
+            f"version {self.version}" if self.version is not None else f"position {self.position}"
+        )
+        return f"<{self.trial.name} as of {when}>"
+
+    def _repr_html_(self) -> str:
+        return _in_html(self)
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
