@@ -288,11 +288,11 @@ def test_switched_off(store):
     async def looks() -> None:
         answers = Answers(open_history(store))
         async with Session(answers, Place()) as workbench:
-            workbench._present._switch.value = False
+            workbench._present._switch.value = []
             await comes(lambda: not followers())
             grow(store, simple_rows(13)[10:])
             assert "<b>10</b> events" in shown(workbench)
-            workbench._present._switch.value = True
+            workbench._present._switch.value = ["Live"]
             await comes(lambda: "<b>13</b> events" in shown(workbench))
 
     asyncio.run(looks())

@@ -69,11 +69,11 @@ def tree(data: str, *, whole: bool = False) -> str:
             object_pairs_hook=_Object,
         )
     except (ValueError, RecursionError) as error:
-        return f"<p class=note>Not a tree: {escaped(error)}.</p><pre>{_cut(data)}</pre>"
+        return f"<p class=note>Not a tree: {escaped(error)}.</p><pre tabindex=0>{_cut(data)}</pre>"
     try:
         return f"<div class=tree>{''.join(_Tree(*most).node(None, value, 0))}</div>"
     except RecursionError:
-        return f"<p class=note>Nested too deep for a tree.</p><pre>{_cut(data)}</pre>"
+        return f"<p class=note>Nested too deep for a tree.</p><pre tabindex=0>{_cut(data)}</pre>"
 
 
 class _Tree:
@@ -162,8 +162,9 @@ def raw(state: bytes) -> str:
     text = state[:MOST_BYTES].decode("utf-8", "replace")
     return (
         f"{cut}<details open><summary>Hex</summary>"
-        f"<pre class=hex>{escaped(hex_dump(state))}</pre></details>"
-        f"<details><summary>Text</summary><pre class=wrap>{escaped(text)}</pre></details>"
+        f"<pre tabindex=0 class=hex>{escaped(hex_dump(state))}</pre></details>"
+        "<details><summary>Text</summary>"
+        f"<pre tabindex=0 class=wrap>{escaped(text)}</pre></details>"
     )
 
 

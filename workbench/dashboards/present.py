@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 REST = 3
 """How many times as long as it took to renew a page it is left alone: it has to be read too."""
+LIVE = "Live"
 _LOG = logging.getLogger(__name__)
 
 
@@ -46,17 +47,17 @@ class Present:
         self._leave: Callable[[], None] | None = None
         self._soon: Callable[[Callable[[], None]], object] | None = None
         self._is_asked = self._is_busy = self._was_shown = False
-        self._switch = pn.widgets.Checkbox(
-            label="Live",
-            value=True,
+        # A group of one: the label of a lone box is not tied to it, for who cannot see them.
+        self._switch = pn.widgets.CheckBoxGroup(  # type: ignore[no-untyped-call]
+            options=[LIVE],
+            value=[LIVE],
             margin=0,
             align="center",
             stylesheets=sheets("field"),
-            css_classes=["wb-live"],
         )
         self._switch.param.watch(self._switched, "value")
-        self._why = text(sizing_mode="fixed", visible=False)
-        self.view = row(self._switch, self._why, sizing_mode="fixed", margin=(0, 0, 0, 8))
+        self._why = text(sizing_mode=None, visible=False)
+        self.view = row(self._switch, self._why, sizing_mode=None, margin=(0, 0, 0, 8))
         self.trouble = text(margin=(8, 0, 0, 0), visible=False)
 
     def begin(self, soon: Callable[[Callable[[], None]], object]) -> None:
@@ -85,7 +86,7 @@ class Present:
 
     def _join(self) -> None:
         live = self._live
-        is_wanted = self._switch.value and live is not None and live.why_not is None
+        is_wanted = bool(self._switch.value) and live is not None and live.why_not is None
         if is_wanted and live is not None and self._soon is not None and self._leave is None:
             self._leave = live.join(self._told)
 

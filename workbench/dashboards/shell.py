@@ -114,7 +114,7 @@ class Workbench(pn.viewable.Viewer):
         )
         self._body = column()
         self._present = Present(self._renew, lambda: bool(self._view._models))  # noqa: SLF001
-        tabs = row(*self._tabs.values(), visible=not alone, sizing_mode="fixed")
+        tabs = row(*self._tabs.values(), visible=not alone, sizing_mode=None)
         self._ways = tabs
         self._view = column(
             row(self._choice, tabs, self._present.view, self._zone, look="bar top"),

@@ -28,8 +28,14 @@ PALETTE: Final = (
 OTHER_COLOUR: Final = "#98a2ad"
 """The colour of what is not told apart."""
 
-LOST: Final = 'document.getElementById("wb-lost").style.display = "block"'
-"""What the browser runs when the server cannot be reached any more."""
+LOST: Final = """
+document.getElementById("wb-lost").style.display = "block";
+const again = () => fetch("static/js/bokeh.min.js", {method: "HEAD", cache: "no-store"})
+  .then((found) => found.ok ? location.reload() : setTimeout(again, 1000))
+  .catch(() => setTimeout(again, 1000));
+setTimeout(again, 1000);
+"""
+"""What the browser runs when the server cannot be reached any more: it waits until it can."""
 
 
 @cache
