@@ -69,7 +69,8 @@ def laboratory(folder: Path, *options: str) -> Iterator[str]:
         subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log) as server,
     ):
         try:
-            address = f"http://127.0.0.1:{port}/"
+            base = next((o.partition("=")[2] for o in options if "base_url" in o), "/")
+            address = f"http://127.0.0.1:{port}{base}"
             _await(address + "api/status", server, folder / "lab.log")
             yield address
         finally:
@@ -101,7 +102,8 @@ class Notebook(Watched):
         page = browser.new_page(viewport=WIDE)
         page.set_default_timeout(RUN_MS)
         super().__init__(page, address)
-        own = re.compile(rf"^(?!{re.escape(address)}|ws://127\.0\.0\.1|data:|blob:)")
+        host = "/".join(address.split("/")[:3])
+        own = re.compile(rf"^(?!{re.escape(host)}|ws://127\.0\.0\.1|data:|blob:)")
         page.route(own, lambda route: route.abort())
 
     def run(self, path: Path, *cells: str) -> Any:

@@ -18,6 +18,7 @@ from workbench.cli import (
     listings,
     schemas,
     serve,
+    start,
     tail,
     upcast,
 )
@@ -79,6 +80,7 @@ for command in (
     comparing.compare,
     upcast.upcast,
     serve.serve,
+    start.start,
     access.password,
 ):
     main.add_command(command)

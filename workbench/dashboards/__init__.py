@@ -20,18 +20,22 @@ from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from bokeh.server.server import Server
+    from panel import Column
 
     from workbench import Projection
     from workbench.dashboards.address import Place
+    from workbench.dashboards.answers import Answers
     from workbench.dashboards.offering import Offer
     from workbench.dashboards.shelf import Shelf
     from workbench.dashboards.shell import Workbench
     from workbench.history import History
 
-__all__ = ["page", "serve"]
+__all__ = ["page", "serve", "serve_folder"]
 
+MOST_NAMED = 3  # histories, in a title
 LOCAL = Access()
 """This machine alone, without a login."""
 
@@ -76,14 +80,81 @@ def serve(
         raise WorkbenchError("Cannot serve: no history was given. Name at least one.")
     access.check()
     port = _free(access.host, port)
+    from workbench.dashboards.answers import Answers
 
+    answers = {name: Answers(history, projections, classes) for name, history in histories.items()}
+    next(iter(answers.values())).prepare()
+    _serve(answers, port, access, show=show, on_ready=on_ready)
+
+
+def serve_folder(
+    path: Path,
+    *,
+    port: int = 5006,
+    show: bool = False,
+    prefix: str = "",
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a page that lists the stores of a folder, and their pages, on 127.0.0.1 alone.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    port
+        Where to listen; 0 takes a free one.
+    show
+        Whether to open a browser.
+    prefix
+        What stands before every path, where a proxy hands requests on: '/user/me/workbench'.
+    on_ready
+        Called with the address of the list, once it can be opened.
+
+    Raises
+    ------
+    WorkbenchError
+        If the port is taken.
+    """
+    port = _free(LOCAL.host, port)
+    from workbench.dashboards.folder import Folder, listed
+    from workbench.dashboards.parts import column, text
+    from workbench.dashboards.style import asset, sheets
+
+    folder = Folder(path)
+
+    def start() -> Column:
+        from bokeh.io import curdoc
+
+        curdoc().template = asset("page.html")  # type: ignore[assignment]  # as below
+        return column(text(listed(path, folder.look())), stylesheets=sheets("root"))
+
+    _serve(
+        folder,
+        port,
+        LOCAL,
+        show=show,
+        on_ready=None if on_ready is None else lambda address: on_ready(f"{address}start"),
+        prefix=prefix,
+        others={"/start": start},
+    )
+
+
+def _serve(
+    answers: Mapping[str, Answers],
+    port: int,
+    access: Access,
+    *,
+    show: bool,
+    on_ready: Callable[[str], None] | None,
+    prefix: str = "",
+    others: Mapping[str, Callable[[], object]] | None = None,
+) -> None:
     import panel as pn
     from bokeh.io import curdoc
     from bokeh.models import CustomJS
     from bokeh.util.warnings import BokehUserWarning
 
     from workbench.dashboards.address import place_of
-    from workbench.dashboards.answers import Answers
     from workbench.dashboards.session import Session
     from workbench.dashboards.shelf import Shelf
     from workbench.dashboards.shell import Workbench
@@ -92,10 +163,8 @@ def serve(
     pn.extension("tabulator", "plotly")
     # Bokeh says so of every button that was not on the page from the beginning.
     warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
-    answers = {name: Answers(history, projections, classes) for name, history in histories.items()}
-    next(iter(answers.values())).prepare()
-    title = f"{', '.join(answers)} · event workbench"
     shelf = Shelf()
+    title = f"{', '.join(list(answers)[:MOST_NAMED])} · event workbench"
 
     def opened() -> Workbench:
         location = pn.state.location
@@ -113,24 +182,26 @@ def serve(
         return workbench
 
     try:
-        server = _guarded(opened, title, port, access, show=show, shelf=shelf)
+        applications = {"/": opened, **(others or {})}
+        server = _guarded(applications, title, port, access, show=show, shelf=shelf, prefix=prefix)
     except OSError as error:
         raise _refused(port, error) from error
     with shelf:
         server.start()
         if on_ready is not None:
-            on_ready(_address(access, port))
+            on_ready(f"{_address(access, port).removesuffix('/')}{prefix}/")
         server.run_until_shutdown()
 
 
 def _guarded(
-    opened: Callable[[], Workbench],
+    applications: Mapping[str, Callable[[], object]],
     title: str,
     port: int,
     access: Access,
     *,
     show: bool,
     shelf: Shelf,
+    prefix: str,
 ) -> Server:
     """Return a server behind a gate, which listens but does not answer yet."""
     import panel as pn
@@ -145,7 +216,8 @@ def _guarded(
     cookie = "user" if isinstance(access.login, OAuth) else f"workbench-{port}"
     gate = Gate(access.login, secret, hosts, cookie)
     server: Server = pn.serve(  # type: ignore[no-untyped-call]
-        {"/": opened},
+        dict(applications),
+        prefix=prefix,
         address=access.host,
         port=port,
         websocket_origin=[host for host in hosts if not host.startswith("[")],

@@ -166,9 +166,8 @@ class Workbench(pn.viewable.Viewer):
         zone = zone_of(getattr(self._browser, "timezone", None)) if place.zone else UTC_NAME
         self._session = replace(self._session, zone=zone)
         show_for(self._session)
-        page = self._page(place)
         try:
-            await page.show(place)
+            await self._page(place).show(place)
         except Exception as error:  # noqa: BLE001, the last stop before a page that says nothing
             is_expected = isinstance(error, (WorkbenchError, OSError))
             _LOG.warning("%s: %s", query_of(place), error, exc_info=None if is_expected else error)
@@ -193,8 +192,9 @@ class Workbench(pn.viewable.Viewer):
         name = place.history or ""
         name = name if name in self._answers else next(iter(self._answers))
         if (name, self._session.zone) != self._opened:
-            self._opened = (name, self._session.zone)
+            self._opened = None
             answers = self._answers[name]
+            self._opened = (name, self._session.zone)
             self._pages = {
                 "overview": Overview(answers, self.go),
                 "log": Log(answers, self.go),
