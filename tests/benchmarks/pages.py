@@ -1,0 +1,208 @@
+"""How fast the pages are over an archive of many events, in real Chromium, and for how many.
+
+Beside each time stands how much processor the server took for it: on a machine that does
+other things too, that says more. Sessions at once are driven over websockets alone, since
+twenty browsers would be slower than what they measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from big_store import TYPES, make_store
+from reading import say
+
+from workbench import copy_history, open_history
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from browser import ARGUMENTS, GO, SERVE, chromium
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Page
+
+SESSIONS = 20
+STEPS = 25
+PATIENCE_MS = 600_000
+TICKS = os.sysconf("SC_CLK_TCK")
+MIB = 2**20
+
+
+class Server:
+    """A server of the pages, in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
+        self._process = process
+        self.address = address
+
+    def cpu_s(self) -> float:
+        """Return the seconds of processor that it has taken."""
+        told = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(told[11]) + int(told[12])) / TICKS
+
+    def memory(self) -> int:
+        """Return the bytes of memory that it holds."""
+        told = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text()
+        return int(told.split("Rss:")[1].split()[0]) * 1024
+
+
+@contextmanager
+def serving(archive: Path) -> Iterator[Server]:
+    """Serve the archive's pages, with a projection to replay."""
+    here = Path(__file__).parent
+    paths = [str(here.parents[1]), str(here.parent), str(here)]
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE, json.dumps({"big": str(archive)}), "projections_of_pages"],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONWARNINGS": "ignore"},
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield Server(process, process.stdout.readline().strip())
+        process.terminate()
+
+
+def timed(server: Server, act: Callable[[], object]) -> tuple[float, float]:
+    """Return how long it takes, and how much of the server's processor."""
+    cpu, begin = server.cpu_s(), time.perf_counter()
+    act()
+    return time.perf_counter() - begin, server.cpu_s() - cpu
+
+
+def told(times: list[tuple[float, float]]) -> tuple[float, float, str]:
+    """Return median and 95th of the times, and all of it in words."""
+    walls = sorted(wall for wall, _ in times)
+    median, late = statistics.median(walls), walls[min(int(len(walls) * 0.95), len(walls) - 1)]
+    cpu = statistics.mean(cpu for _, cpu in times)
+    return median, late, f"{median * 1e3:.0f} ms, 95th {late * 1e3:.0f} ms ({cpu * 1e3:.0f} cpu)"
+
+
+def first_page(server: Server, page: Page) -> tuple[float, float]:
+    """Open the overview as somebody who comes for the first time, until it can be used."""
+
+    def opens() -> None:
+        page.goto(server.address)
+        page.locator(".facts").wait_for()
+
+    return timed(server, opens)
+
+
+def filtering(server: Server, page: Page) -> list[tuple[float, float]]:
+    """Go through filters that the archive answers itself: types and positions."""
+    found = []
+    for number in range(STEPS):
+        type_ = TYPES[number % len(TYPES)]
+        first = 30_000 * number + 1
+        before = page.locator(".wb-status p").inner_text()
+        query = f"?page=log&type={type_}&first={first}"
+        found.append(timed(server, lambda q=query, b=before: _changes(page, q, b)))
+    return found
+
+
+def _changes(page: Page, query: str, before: str) -> None:
+    page.evaluate(GO, query)
+    page.locator(".wb-status p").filter(has_not_text=before).wait_for()
+
+
+def scrubbing(server: Server, page: Page) -> list[tuple[float, float]]:
+    """Go through the steps of a replay, each many steps from the one before."""
+    page.evaluate(GO, "?page=replay&projection=Amounts")
+    page.locator(".wb-status p").filter(has_text="Step").wait_for()
+    page.get_by_label("Stride").select_option("by 1,000")
+    found = []
+    for _ in range(STEPS):
+        before = page.locator(".wb-player .wb-status p").inner_text()
+        found.append(timed(server, lambda b=before: _steps(page, b)))
+    return found
+
+
+def _steps(page: Page, before: str) -> None:
+    page.get_by_role("button", name="← Step").click()
+    page.locator(".wb-player .wb-status p").filter(has_not_text=before).wait_for()
+
+
+def visit(address: str) -> tuple[float, Any]:
+    """Open a session without a browser; return how long until its overview is whole."""
+    from bokeh.client import pull_session
+    from bokeh.document.events import MessageSentEvent
+    from bokeh.events import DocumentReady
+
+    begin = time.perf_counter()
+    session = pull_session(url=address.rstrip("/"))
+    document = session.document
+    session._document_patched(MessageSentEvent(document, "bokeh_event", DocumentReady()))
+    while not any("<b>" in getattr(model, "text", "") for model in document.models):
+        session.force_roundtrip()
+        time.sleep(0.01)
+    return time.perf_counter() - begin, session
+
+
+def at_once(server: Server) -> tuple[list[float], float, float]:
+    """Return how long each of many sessions takes, all the processor, and memory for each."""
+    _, warm = visit(server.address)
+    memory, cpu = server.memory(), server.cpu_s()
+    with ThreadPoolExecutor(SESSIONS) as pool:
+        found = list(pool.map(lambda _: visit(server.address), range(SESSIONS)))
+    cpu = server.cpu_s() - cpu
+    each = (server.memory() - memory) / SESSIONS
+    for _, session in [*found, (0.0, warm)]:
+        session.close()
+    return sorted(wall for wall, _ in found), cpu, each
+
+
+def archived(events: int, folder: Path) -> Path:
+    """Return an archive of so many events, made once."""
+    path = folder / f"workbench-{events}.delta"
+    if not path.exists():
+        store = make_store(folder / f"workbench-{events}.db", events)
+        copy_history(open_history(store), path, progress=False)
+    return path
+
+
+def main() -> None:
+    """Print what was measured, and whether it is what was asked for."""
+    from playwright.sync_api import sync_playwright
+
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--events", type=int, default=1_000_000)
+    arguments.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    asked = arguments.parse_args()
+    archive = archived(asked.events, asked.folder)
+    with serving(archive) as server, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        cold = first_page(server, page)
+        page.locator("h2").filter(has_text="Streams").wait_for()
+        warm = [first_page(server, browser.new_context().new_page()) for _ in range(5)]
+        print(f"     {asked.events:,} events; first of all, cold: {cold[0]:.2f} s")
+        median, late, words = told(warm)
+        say("first page, warm", words, "< 2 s", met=late < 2)
+        page.evaluate(GO, "?page=log")
+        page.locator(".wb-status p").wait_for()
+        for what, steps in (("filter", filtering), ("scrub", scrubbing)):
+            median, late, words = told(steps(server, page))
+            met = median < 0.2 and late < 0.5
+            say(f"{what} step", words, "< 200 ms, 95th < 500 ms", met=met)
+        browser.close()
+        walls, cpu, each = at_once(server)
+        late = walls[int(len(walls) * 0.95) - 1]
+        words = f"95th {late:.2f} s ({cpu:.2f} cpu for all)"
+        say(f"{SESSIONS} sessions at once", words, "< 2 s", met=late < 2)
+        say("memory of each", f"{each / MIB:.1f} MiB", "< 30 MiB", met=each < 30 * MIB)
+
+
+if __name__ == "__main__":
+    main()
