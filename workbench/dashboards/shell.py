@@ -88,6 +88,7 @@ class Workbench(pn.viewable.Viewer):
         self._opened: tuple[str, str] | None = None
         """The history, and the zone of times, that the pages were made for."""
         self._pages: dict[str, Pages] = {}
+        self._makers: dict[str, Callable[[], Pages]] = {}
         self._location = pn.state.location
         self._browser: Any = None
         self._tabs = {
@@ -195,13 +196,14 @@ class Workbench(pn.viewable.Viewer):
             self._opened = None
             answers = self._answers[name]
             self._opened = (name, self._session.zone)
-            self._pages = {
-                "overview": Overview(answers, self.go),
-                "log": Log(answers, self.go),
-                "lanes": LanesPage(answers, self.go),
-                "replay": Replay(answers, self.go, self._drafts),
-                "compare": Compare(answers, self.go),
-                "schemas": SchemasPage(answers, self.go),
+            self._pages = {}
+            self._makers = {
+                "overview": lambda: Overview(answers, self.go),
+                "log": lambda: Log(answers, self.go),
+                "lanes": lambda: LanesPage(answers, self.go),
+                "replay": lambda: Replay(answers, self.go, self._drafts),
+                "compare": lambda: Compare(answers, self.go),
+                "schemas": lambda: SchemasPage(answers, self.go),
             }
             self._choice.value = name
             self._zone.value = place.zone or ""
@@ -209,7 +211,9 @@ class Workbench(pn.viewable.Viewer):
         self._ways.visible = self._ways.visible or place.page != self._alone
         for page_name, tab in self._tabs.items():
             tab.css_classes = ["wb-tab", "wb-here"] if page_name == place.page else ["wb-tab"]
-        page = self._pages[place.page]
+        page = self._pages.get(place.page)
+        if page is None:  # most people never open most pages, and each takes a while to make
+            page = self._pages[place.page] = self._makers[place.page]()
         if list(self._body) != [page.view]:
             self._body[:] = [page.view]
         return page
