@@ -11,7 +11,16 @@ import polars as pl
 import pytest
 
 import workbench
-from workbench import Event, NewEvent, Projection, archive, handles, open_history, replay, table
+from workbench import (
+    Event,
+    NewEvent,
+    Projection,
+    copy_history,
+    handles,
+    open_history,
+    replay,
+    table,
+)
 from workbench.samples import shop_path
 
 HOSTILE = "<script>evil()</script>"
@@ -48,8 +57,10 @@ def values(history, folder):
         tags=(HOSTILE,),
     )
     new = NewEvent(type=HOSTILE, stream=HOSTILE, data={HOSTILE: HOSTILE * 1_000})
-    archived = archive(history.between(upto=500), folder / HOSTILE.replace("/", ""), progress=False)
-    return [event, new, archived, trial, trial.at(position=400)]
+    copied = copy_history(
+        history.between(upto=500), folder / HOSTILE.replace("/", ""), progress=False
+    )
+    return [event, new, copied, trial, trial.at(position=400)]
 
 
 def test_shown_escaped_and_cut(history, tmp_path):

@@ -78,7 +78,7 @@ class Copied:
 
     def _repr_html_(self) -> str:
         return html_table(
-            "Archived",
+            "Copied",
             {
                 "archive": str(self.path),
                 "new events": f"{self.events:,}",
