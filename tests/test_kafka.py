@@ -196,6 +196,15 @@ def test_batches_that_are_compressed(broker: KafkaBroker, codec: str) -> None:
 # What is asked of the broker
 
 
+def test_a_message_of_ten_megabytes(broker: KafkaBroker) -> None:
+    """A record that is larger than what is fetched at once is read whole."""
+    topic, large = broker.make(), b'{"text":"%s"}' % (b"x" * 10_000_000)
+    messages = [(0, "k", large, None), (0, "k", b"{}", None)]
+    broker.publish(topic, messages, **{"message.max.bytes": 20_000_000})
+    found = open_history(broker.url(topic)).scan().select("position", "data").collect()
+    assert found["data"].str.len_bytes().to_list() == [len(large), 2]
+
+
 def test_one_partition_is_in_total_order(broker: KafkaBroker) -> None:
     """One partition of several can be opened alone: its positions are offsets and one."""
     topic, _ = broker.write(simple_rows(12), 3, lambda row: row.position % 3)

@@ -191,6 +191,15 @@ def test_receivers_have_their_lag(postgres, kennel):
     assert 0 < found["lag_s"] < 24 * 3600
 
 
+def test_a_payload_of_ten_megabytes(postgres):
+    """A state of 10 MB is read like any other."""
+    rows, large = simple_rows(3), b'{"text":"%s"}' % (b"x" * 10_000_000)
+    rows[1] = rows[1]._replace(state=large)
+    url = write(postgres, LAYOUTS["native, text"], rows)
+    found = open_history(url).scan().select("position", "data").collect()
+    assert found["data"].str.len_bytes()[1] == len(large)
+
+
 def test_text_ids_are_streams(postgres):
     """Where the library keeps ids as text, they are shown as they are."""
     database = postgres.new_database()

@@ -72,6 +72,8 @@ def measured(what: str, count: int, ours: Callable[[], object], client: Callable
     rate = count / own.wall_s
     say(what, f"{rate:,.0f}/s, client {count / other.wall_s:,.0f}/s", f">= {target:,}/s",
         met=rate >= target)  # fmt: skip
+    print(f"     in a second of processor: {count / own.cpu_s:,.0f}, client "
+          f"{count / other.cpu_s:,.0f}")  # fmt: skip
 
 
 def main() -> None:

@@ -84,6 +84,7 @@ def speed(server: UmaServer, count: int) -> None:
     for what, timed in (("scan(), all columns", scan), ("without the payload", envelope)):
         rate = count / timed.wall_s
         say(what, f"{rate:,.0f}/s", f">= {TARGET:,}/s", met=rate >= TARGET)
+        print(f"     in a second of processor: {count / timed.cpu_s:,.0f}")
     stream = STREAMS[7]
     (one,) = best(lambda: history.of_streams(stream).scan().collect(), rounds=3)
     print(f"     one stream of {len(STREAMS):,}: {one.wall_s * 1000:.0f} ms")
