@@ -148,7 +148,10 @@ def _check_free(path: Path, *, overwrite: bool) -> None:
     if not path.exists():
         return
     if not overwrite:
-        msg = f"{asked}: there is a file already. Name another, or ask for overwrite."
+        msg = (
+            f"{asked}: there is a file already. "
+            "Name another, or replace it: overwrite=True, on the command line --overwrite."
+        )
         raise ExportError(msg)
     with path.open("rb") as file:
         is_store = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC

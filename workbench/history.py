@@ -303,7 +303,7 @@ class History(Editable, Inferring, Followable, Searchable, Traceable):
             msg = (
                 f"Cannot find an event at position {position:,} in {self.name!r}, which goes from "
                 f"{self.source.tail() or 0:,} to {self.source.head() or 0:,}. "
-                "Positions may have holes: see history.problems()."
+                "Positions may have holes, which its problems list."
             )
             raise UnknownPositionError(msg)
         return found
