@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-START_S = 120
+START_S = 600
 PATIENCE_S = 10
-RUN_MS = 120_000
+RUN_MS = 300_000
 WIDE = {"width": 1500, "height": 1000}
 OPTIONS = (
     "--no-browser",

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from stores import BEGIN, PLACED, SHIPPED, Row, append, simple_rows, state_of, write_native
 
-from workbench import WorkbenchError, open_history
+from workbench import WorkbenchError, copy_history, open_history
 from workbench.conditions import containing
 from workbench.dashboards import markup, page, queries, serve, summary
 from workbench.dashboards.address import PAGES, SIZES, Place, Scene, place_of, query_of
@@ -87,12 +87,28 @@ def walked_back(history: History, filters: Filters, size: int) -> Iterator[pl.Da
 # The log
 
 
+@pytest.fixture(scope="module")
+def archived(shop, tmp_path_factory):
+    """Return the shop's history as an archive of it holds it."""
+    path = tmp_path_factory.mktemp("archive") / "shop.delta"
+    copy_history(shop, path, progress=False)
+    return open_history(path)
+
+
 @pytest.mark.parametrize("filters", SOME_FILTERS, ids=str)
 def test_pages_one_after_the_other_are_what_matches(shop, filters):
     """All pages together list every event that matches, once, in order."""
     pages = list(walked(shop, filters, 25))
     assert [p for page in pages for p in page["position"]] == positions(shop, filters)
     assert all(page.height == 25 for page in pages[:-1])
+
+
+@pytest.mark.parametrize("filters", [Filters(), *SOME_FILTERS], ids=str)
+@pytest.mark.parametrize("start", [None, 1, 20_000, 54_386])
+def test_pages_of_an_archive_are_those_of_its_store(shop, archived, filters, start):
+    """Files are read by windows that widen, and list the same events."""
+    expected = queries.page_of(shop, filters, start=start, size=40)
+    assert_frame_equal(queries.page_of(archived, filters, start=start, size=40), expected)
 
 
 @pytest.mark.parametrize("filters", SOME_FILTERS, ids=str)

@@ -233,7 +233,23 @@ def page_of(
     chosen = narrowed(history, filters)
     if start is not None:
         chosen = _between(chosen, after=start - 1)
+    if history.source.capabilities.decoded:
+        return listed(_first_rows(chosen, start, size))
     return listed(chosen.scan().select(READ).head(size).collect())
+
+
+def _first_rows(chosen: History, start: int | None, size: int) -> pl.DataFrame:
+    """Return the first rows of files, which would be read whole: by windows that widen."""
+    end = chosen.source.head() or 0
+    after = max(start or 0, chosen.source.tail() or 0, (chosen.selection.after or 0) + 1) - 1
+    width, missing, found = _FAR, size, list[pl.DataFrame]()
+    while True:
+        window = _between(chosen, after=after, upto=after + width)
+        found.append(window.scan().select(READ).head(missing).collect())
+        missing -= found[-1].height
+        after, width = after + width, width * _GROWTH
+        if not missing or after >= end:
+            return pl.concat(found)
 
 
 def previous_start(
