@@ -60,9 +60,10 @@ def test_type_in_which_nothing_breaks(answers):
 def test_dry_run_is_that_of_the_named_classes(answers):
     """The button upcasts every event; the tables are the report's."""
     page = checks.Checks(answers, nowhere)
-    asyncio.run(page._run(None))
+    asyncio.run(page._upcast(None))
     report = check_upcasters(answers.history, CLASSES, progress=False)
-    paths, failures = tables(page.view)
+    paths, fields, failures = tables(page.view)
+    assert fields["path"].to_list() == report.fields["path"].to_list()
     assert paths["events"].to_list() == report.paths["events"].to_list()
     assert failures["position"].to_list() == [7184, 16488]
     assert report.verdict in shown(page.view)
@@ -77,6 +78,42 @@ def test_without_classes_the_page_says_how_to_name_them():
 def test_code_that_cannot_be_loaded_is_said():
     """Classes that are nowhere are an error on the page, which stays usable."""
     page = checks.Checks(Answers(open_history(shop_path()), classes=["no_such_module"]), nowhere)
-    asyncio.run(page._run(None))
+    asyncio.run(page._upcast(None))
     assert "This cannot be upcast." in shown(page.view)
     assert not page._dry.disabled
+
+
+def test_fields_lead_to_their_events(answers):
+    """A click on what happens to a field opens the first event with it in the log."""
+    gone = []
+
+    async def go(place):
+        gone.append(place)
+
+    async def clicked():
+        page = checks.Checks(answers, go)
+        await page.show(Place(page="schemas"), PLACED)
+        await page._upcast(None)
+        await page._open_field(0, "first")
+        return page
+
+    page = asyncio.run(clicked())
+    assert [place.event for place in gone] == page._report.fields["first_position"].to_list()[:1]
+
+
+def test_a_dry_run_can_be_stopped():
+    """Stopped, it says so, can be begun anew, and is kept for nobody."""
+    page = checks.Checks(Answers(open_history(shop_path()), classes=[CLASSES]), nowhere)
+
+    async def stopped():
+        begun = asyncio.Event()
+        page._run.stop.param.watch(lambda _: begun.set(), "visible")
+        running = asyncio.ensure_future(page._upcast(None))
+        await begun.wait()
+        await page._run._stopped(None)
+        await running
+
+    asyncio.run(stopped())
+    assert "Stopped." in shown(page.view)
+    assert not page._dry.disabled
+    assert tables(page.view) == []

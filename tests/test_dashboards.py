@@ -672,3 +672,26 @@ def test_time_of_a_window_is_its_middle():
     """What is said of a window stands over its middle."""
     rate = RATE.frame({"time": [datetime(2025, 3, 3, tzinfo=UTC)], "by": [SHIPPED], "count": [1]})
     assert summary.said(rate, "1w")["time"].to_list() == [datetime(2025, 3, 6, 12, tzinfo=UTC)]
+
+
+def test_a_session_of_an_open_page_asks_no_other_site(tmp_path: Path) -> None:
+    """A session that is made anew for a page which is open already has its sheets from here."""
+    import panel as pn
+    from bokeh.client import pull_session
+
+    pn.extension("tabulator", "plotly")
+    path = write_native(tmp_path / "store.db", simple_rows(5))
+    with serving({"store": path}) as address:
+        session = pull_session(url=address)
+        sheets = [
+            found
+            for model in session.document.models
+            for found in re.findall(
+                r"https?://[^\s'\"]+",
+                str(getattr(model, "stylesheets", "")) + str(getattr(model, "url", "")),
+            )
+        ]
+        count = len(list(session.document.models))
+        session.close()
+    assert count > 0
+    assert sheets == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,7 +11,7 @@ import pytest
 from stores import BEGIN, PLACED, Row, state_of, write_native
 
 from workbench import open_history
-from workbench.dashboards import timeline
+from workbench.dashboards import timeline, versions
 from workbench.dashboards.address import Place, place_of, query_of
 from workbench.dashboards.answers import Answers
 from workbench.dashboards.schemas import SchemasPage
@@ -106,6 +107,75 @@ def test_a_click_on_a_version_opens_its_type(answers: Answers) -> None:
     gone: list[Place] = []
     asyncio.run(showing(answers, Place(page="schemas"), None, gone))
     assert [place.schemas_of for place in gone] == ["shop:Item.Adjusted"]
+
+
+def test_matrix_is_told_in_words(schemas: Schemas) -> None:
+    """A field says what differs by rule, what it may have been, and how often it is null."""
+    matrix = schemas["Order.Placed", "1"].beside(schemas["Order.Placed", "2"])
+    rows = {row["path"]: row for row in versions.matrix_rows(matrix).to_dicts()}
+    assert rows["customer_name"]["what"] == "field_removed, perhaps renamed to last_name"
+    assert rows["last_name"]["what"] == "field_added, perhaps renamed from customer_name"
+    assert (rows["number"]["older"], rows["number"]["what"]) == ("integer", "")
+    coupon = schemas["Order.Confirmed", "1a"].beside(schemas["Order.Confirmed", "1b"])
+    (row,) = versions.matrix_rows(coupon).to_dicts()
+    assert (row["older"], row["newer"]) == ("", "null or string, 88.1 % null")
+
+
+def test_a_draft_is_made_when_asked(answers: Answers) -> None:
+    """The button shows the upcaster and its test of the two versions, as text to copy."""
+
+    async def drafted() -> SchemasPage:
+        page = await showing(answers, Place(page="schemas", schemas_of=PLACED), "1", [])
+        assert page._drafts._button.label == "Draft an upcaster from 1 to 3"
+        assert page._drafts._said.object == ""
+        await page._drafts._draft(None)
+        return page
+
+    page = asyncio.run(drafted())
+    said = html.unescape(page._drafts._said.object)
+    expected = answers.drafts(page._mine["1"], page._mine["3"])
+    assert expected.test is not None
+    for part in (expected.upcaster, expected.test, *expected.notes):
+        assert part in said
+
+
+def test_one_version_is_drafted_nothing_of(answers: Answers) -> None:
+    """Where there are no two versions, there is no button."""
+    page = shown(answers, Place(page="schemas", schemas_of="shop:Order.Packed"))
+    assert not page._drafts.view.visible
+
+
+def test_drift_leads_to_its_events(answers: Answers) -> None:
+    """The change points of the type are a table; a click on one opens its event in the log."""
+    gone: list[Place] = []
+
+    async def clicked() -> SchemasPage:
+        place = Place(page="schemas", schemas_of="shop:Order.Confirmed")
+        page = await showing(answers, place, None, gone)
+        gone.clear()
+        await page._drift._open(1, "position")
+        return page
+
+    page = asyncio.run(clicked())
+    table = page._drift._grid._table.value
+    expected = answers.history.drift("Order.Confirmed").changes
+    assert table["sentence"].to_list() == expected["sentence"].to_list()
+    assert [(place.page, place.event) for place in gone] == [("log", 20_163)]
+
+
+def test_a_type_that_does_not_drift_says_so(answers: Answers) -> None:
+    """Where no field has changed, the page says so."""
+    page = shown(answers, Place(page="schemas", schemas_of="shop:Order.Packed"))
+    assert "Nothing drifts." in page._drift._note.object
+
+
+def test_versions_written_at_the_same_time_are_named(tmp_path: Path) -> None:
+    """Which versions were written at the same time, and where, stands below the title."""
+    rows = [Row(n, "s", n, PLACED, state_of(BEGIN, 2 if n % 2 else None, a=1)) for n in range(1, 9)]
+    page = shown(
+        Answers(open_history(write_native(tmp_path / "store.db", rows))), Place(page="schemas")
+    )
+    assert "Order.Placed 2 and 1, positions 2 to 7" in page._head.object
 
 
 def test_page_of_an_empty_history(tmp_path: Path) -> None:

@@ -153,6 +153,7 @@ def _serve(
     from bokeh.io import curdoc
     from bokeh.models import CustomJS
     from bokeh.util.warnings import BokehUserWarning
+    from panel.io.resources import LOCAL_DIST
 
     from workbench.dashboards.address import place_of
     from workbench.dashboards.session import Session
@@ -167,6 +168,9 @@ def _serve(
     title = f"{', '.join(list(answers)[:MOST_NAMED])} · event workbench"
 
     def opened() -> Workbench:
+        # Panel says so when it renders the page, which a session that is made anew for an open
+        # page never is: its sheets would be asked of Panel's own site.
+        curdoc().template_variables.setdefault("dist_url", LOCAL_DIST)
         location = pn.state.location
         workbench = Workbench(
             answers, place_of(location.search if location else ""), Session(shelf=shelf)

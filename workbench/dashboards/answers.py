@@ -22,11 +22,13 @@ from workbench.dashboards.neighbours import difference, neighbours
 from workbench.dashboards.offering import offer_of
 from workbench.dashboards.queries import Filters
 from workbench.upcasting.checking import check_upcasters
+from workbench.upcasting.drafts import drafts_of
 from workbench.upcasting.states import state_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
     from datetime import datetime
+    from threading import Event
 
     import polars as pl
 
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
     from workbench.dashboards.queries import Found
     from workbench.dashboards.summary import Facts
     from workbench.history import History
-    from workbench.schemas import Schemas
+    from workbench.schemas import Schema, Schemas
+    from workbench.upcasting.drafts import Drafts
     from workbench.upcasting.states import StateChange
 
 T = TypeVar("T")
@@ -166,10 +169,33 @@ class Answers:
         """Return `Schemas.check`."""
         return self._once(("findings", level), lambda: self.schemas().check(level))
 
-    def dry_run(self) -> UpcasterReport:
-        """Return `check_upcasters` with the classes that were named."""
+    def drift(self, type_: str) -> pl.DataFrame:
+        """Return the change points of `History.drift`."""
+        return self._once(("drift", type_), lambda: self.history.drift(type_).changes)
+
+    def drafts(self, older: Schema, newer: Schema) -> Drafts:
+        """Return `drafts_of` two schemas."""
+        key = ("drafts", older.type, older.name, newer.name)
+        return self._once(key, lambda: drafts_of(self.history, older, newer))
+
+    def dry_run(self, tell: Callable[[Progress], None], stop: Event) -> UpcasterReport:
+        """Return `check_upcasters` with the classes that were named.
+
+        Raises
+        ------
+        queries.CancelledError
+            If it was stopped.
+        WorkbenchError
+            As `check_upcasters` does.
+        """
+
+        def told(progress: Progress) -> None:
+            if stop.is_set():
+                raise queries.CancelledError
+            tell(progress)
+
         return self._once(
-            "dry run", lambda: check_upcasters(self.history, list(self.classes), progress=False)
+            "dry run", lambda: check_upcasters(self.history, list(self.classes), progress=told)
         )
 
     def digest(self) -> pl.DataFrame:

@@ -11,6 +11,8 @@ from workbench.compatibility.levels import Level
 from workbench.dashboards.grid import Cell, Grid, shown
 from workbench.dashboards.markup import escaped, notice
 from workbench.dashboards.parts import button, choice, column, loading, row, text
+from workbench.dashboards.queries import CancelledError
+from workbench.dashboards.running import Run
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -42,14 +44,27 @@ UPCAST_CELLS = (
     Cell("lost", "Lost", 60, form="count"),
     Cell("filled", "Filled", 64, form="count"),
     Cell("changed_type", "Other type", 90, form="count"),
+    Cell("defaulted", "Default", 74, form="count"),
     Cell("missing", "Missing", 74, form="count"),
     Cell("extra", "Extra", 64, form="count"),
+    Cell("idempotent", "Idempotent", 90, form="id"),
+    Cell("seconds", "Seconds", 74, form="id"),
+)
+FIELD_CELLS = (
+    Cell("first", "First at", 80, form="id", look="wb-go"),
+    Cell("name", "Type", 130, grow=1),
+    Cell("stored", "Stored", 64, form="id"),
+    Cell("path", "Field", 110, grow=1, look="wb-mono"),
+    Cell("what", "What", 112),
+    Cell("events", "Events", 76, form="count"),
+    Cell("before", "Before", 120, grow=2, look="wb-mono wb-wrap"),
+    Cell("after", "After", 120, grow=2, look="wb-mono wb-wrap"),
 )
 FAILURE_CELLS = (
     Cell("position", "Position", 80, form="id", look="wb-go"),
     Cell("name", "Type", 140, grow=1),
     Cell("step", "Step", 120, look="wb-mono"),
-    Cell("error", "Error", 150, look="wb-mono"),
+    Cell("error", "Error", 200, look="wb-mono wb-wrap"),
     Cell("message", "Message", 200, grow=3, look="wb-wrap"),
 )
 NO_CLASSES = (
@@ -80,9 +95,13 @@ class Checks:
         self._level = choice("Level", list(LEVELS), self._choose, width=210)
         self._note = text(visible=False)
         self._findings = Grid(FINDING_CELLS, self._open_finding, most_height=HEIGHT)
-        self._dry = button("Upcast every stored event", self._run, align="start")
+        self._dry = button("Upcast every stored event", self._upcast, align="start")
         self._said = text()
+        self._run = Run(self._say)
         self._paths = Grid(UPCAST_CELLS, self._stay, most_height=HEIGHT)
+        self._fields_title = text("<h2>Fields</h2>", visible=False, margin=(12, 0, 4, 0))
+        self._fields = Grid(FIELD_CELLS, self._open_field, most_height=HEIGHT)
+        self._failures_title = text("<h2>Failures</h2>", visible=False, margin=(12, 0, 4, 0))
         self._failures = Grid(FAILURE_CELLS, self._open_failure, most_height=HEIGHT)
         has_classes = bool(answers.classes)
         self._dry.visible = has_classes
@@ -92,9 +111,12 @@ class Checks:
             self._note,
             self._findings.view,
             text(heading, margin=(14, 0, 4, 0)),
-            self._dry,
+            row(self._dry, self._run.stop),
             self._said,
             self._paths.view,
+            self._fields_title,
+            self._fields.view,
+            self._failures_title,
             self._failures.view,
             visible=False,
         )
@@ -128,23 +150,43 @@ class Checks:
         if number < self._found.height:
             await self._open(self._found["first_position"][number])
 
-    async def _run(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+    async def _upcast(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         self._dry.disabled = True
-        self._said.object = loading("Upcasting every stored event…")
         try:
-            report = await self._answers.in_turn(self._answers.dry_run)
+            report = await self._run.watch(
+                "Upcasting every stored event", self._answers, self._answers.dry_run
+            )
+        except CancelledError:
+            self._say("<p>Stopped.</p>")
+            return
         except WorkbenchError as error:
-            self._said.object = notice("This cannot be upcast.", str(error), kind="error")
+            self._say(notice("This cannot be upcast.", str(error), kind="error"))
             return
         finally:
             self._dry.disabled = False
+        if report is not None:
+            self._show(report)
+
+    def _say(self, html: str) -> None:
+        self._said.object = html
+
+    def _show(self, report: UpcasterReport) -> None:
         self._report = report
-        self._said.object = f"<p>{escaped(report.verdict)}</p>"
+        self._say(f"<p>{escaped(report.verdict)}; {report.rate:,.0f} events/s.</p>")
         self._paths.show(path_rows(report))
-        if report.failures.is_empty():
-            self._failures.hide()
-        else:
-            self._failures.show(failure_rows(report))
+        for title, grid, rows in (
+            (self._fields_title, self._fields, field_rows(report)),
+            (self._failures_title, self._failures, failure_rows(report)),
+        ):
+            title.visible = not rows.is_empty()
+            if rows.is_empty():
+                grid.hide()
+            else:
+                grid.show(rows)
+
+    async def _open_field(self, number: int, _name: str) -> None:
+        if self._report is not None and number < self._report.fields.height:
+            await self._open(self._report.fields["first_position"][number])
 
     async def _open_failure(self, number: int, _name: str) -> None:
         if self._report is not None and number < self._report.failures.height:
@@ -178,13 +220,31 @@ def finding_rows(findings: pl.DataFrame) -> pl.DataFrame:
 def path_rows(report: UpcasterReport) -> pl.DataFrame:
     """Return `workbench.tables.UPCASTS` as the page shows them."""
     counts = ("events", "succeeded", "failed", "newer", "lost", "filled", "changed_type")
+    idempotent = pl.when(pl.col("steps") > 0).then(pl.format("{} of {}", "idempotent", "succeeded"))
     return report.paths.select(
         _names(report.paths),
         shown("stored_version").alias("stored"),
         shown("code_version").alias("code"),
         *counts,
+        "defaulted",
         "missing",
         "extra",
+        idempotent.fill_null("").alias("idempotent"),
+        pl.col("seconds").round(2).cast(pl.String),
+    )
+
+
+def field_rows(report: UpcasterReport) -> pl.DataFrame:
+    """Return `workbench.tables.UPCAST_FIELDS` as the page shows them."""
+    return report.fields.select(
+        shown("first_position").alias("first"),
+        _names(report.fields),
+        shown("stored_version").alias("stored"),
+        "path",
+        "what",
+        "events",
+        shown("before"),
+        shown("after"),
     )
 
 

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import polars as pl
 
+from workbench.catalog import short_name
+from workbench.dashboards import versions
 from workbench.dashboards.checks import Checks
-from workbench.dashboards.grid import TO_THE_MINUTE, Cell, Grid, shown, shown_time
+from workbench.dashboards.drafting import DraftPane
+from workbench.dashboards.drifting import DriftPane
+from workbench.dashboards.grid import TO_THE_MINUTE, Cell, Grid, shown_time
 from workbench.dashboards.markup import escaped, notice
 from workbench.dashboards.parts import choice, column, loading, row, text
 from workbench.dashboards.style import sheets
@@ -37,11 +41,13 @@ VERSION_CELLS = (
     Cell("new", "New, with no new version", 170, grow=2, look="wb-wrap"),
 )
 MATRIX_CELLS = (
-    Cell("path", "Field", 140, grow=2, look="wb-mono"),
-    Cell("change", "Change", 84),
-    Cell("older", "Older", 120, grow=2),
-    Cell("newer", "Newer", 120, grow=2),
+    Cell("path", "Field", 130, grow=2, look="wb-mono"),
+    Cell("change", "Change", 76),
+    Cell("older", "Older", 110, grow=2, look="wb-wrap"),
+    Cell("newer", "Newer", 110, grow=2, look="wb-wrap"),
+    Cell("what", "What differs", 150, grow=3, look="wb-wrap"),
 )
+MOST_OVERLAPS = 5
 
 
 class SchemasPage:
@@ -73,6 +79,8 @@ class SchemasPage:
         self._shares = _plot()
         self._matrix = Grid(MATRIX_CELLS, self._stay, most_height=TABLE_HEIGHT)
         self._note = text(visible=False)
+        self._drafts = DraftPane(answers)
+        self._drift = DriftPane(answers, on_place)
         self._checks = Checks(answers, on_place)
         self.view = column(
             self._head,
@@ -83,6 +91,8 @@ class SchemasPage:
             self._choices,
             self._matrix.view,
             self._note,
+            self._drafts.view,
+            self._drift.view,
             self._checks.view,
         )
 
@@ -109,6 +119,7 @@ class SchemasPage:
         if type_ is not None:
             await self._show_type(schemas, type_)
         self._shown = (schemas, type_)
+        await self._drift.show(place, type_)
         await self._checks.show(place, type_)
 
     def _show_versions(self, versions: pl.DataFrame) -> None:
@@ -143,6 +154,7 @@ class SchemasPage:
 
     def _compare(self) -> None:
         older, newer = self._mine.get(self._older.value), self._mine.get(self._newer.value)
+        self._drafts.offer(older, newer)
         if older is None or newer is None:
             self._matrix.hide()
             return
@@ -152,9 +164,9 @@ class SchemasPage:
             self._note.object = notice("No fields.", "These events have no payload but their time.")
             self._matrix.hide()
         else:
-            rows = found.select("path", "change", shown("older"), shown("newer"))
-            self._matrix.leave_out(*([] if older is not newer else ["newer", "change"]))
-            self._matrix.show(rows)
+            is_one = older is newer
+            self._matrix.leave_out(*(["newer", "change", "what"] if is_one else []))
+            self._matrix.show(versions.matrix_rows(found))
 
     async def _choose(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         if self._shown is not None:
@@ -198,7 +210,20 @@ def _head(schemas: Schemas) -> str:
         f"<b>{schemas.overlaps.height:,}</b> pairs written at the same time",
     ]
     listed = "".join(f"<span>{word}</span>" for word in words)
-    return f"<h1>Schemas</h1><div class=facts>{listed}</div>"
+    return f"<h1>Schemas</h1><div class=facts>{listed}</div>{_overlaps(schemas)}"
+
+
+def _overlaps(schemas: Schemas) -> str:
+    """Return which schemas were written at the same time, the first few."""
+    rows = schemas.overlaps.head(MOST_OVERLAPS).to_dicts()
+    said = [
+        f"{escaped(short_name(row['type']))} {row['older']} and {row['newer']}, "
+        f"positions {row['first_position']:,} to {row['last_position']:,}"
+        for row in rows
+    ]
+    more = schemas.overlaps.height - len(rows)
+    said += [f"and {more:,} more"] if more else []
+    return f"<p class=note>At the same time: {'; '.join(said)}.</p>" if said else ""
 
 
 def _version_rows(versions: pl.DataFrame) -> pl.DataFrame:
