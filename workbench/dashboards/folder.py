@@ -15,9 +15,9 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from workbench import open_history
 from workbench.dashboards.answers import Answers
 from workbench.dashboards.markup import escaped, notice
+from workbench.opening import open_history
 from workbench.samples import shop_path
 
 if TYPE_CHECKING:
