@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Literal, get_args
 import polars as pl
 
 from workbench.errors import RangeError
-from workbench.tables import RATE, STREAMS, TYPES
+from workbench.tables import INTERVALS, RATE, STREAMS, TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 By = Literal["type", "stream", "aggregate"]
+Within = Literal["stream", "type"]
+STEPS_S = (
+    *(0.0, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0, 3.0, 10.0, 30.0, 60.0, 180.0, 600.0, 1800.0),
+    *(3600.0, 10_800.0, 43_200.0, 86_400.0, 259_200.0, 864_000.0, 2_592_000.0, 7_776_000.0),
+    *(31_536_000.0, 315_360_000.0),
+)
+"""Where the lengths of intervals are told apart: whole steps of the units that people use."""
 _WINDOW = re.compile(r"[1-9][0-9]{0,5}(us|ms|s|m|h|d|w|mo|q|y)")
 
 
@@ -143,3 +150,40 @@ def rate(events: pl.LazyFrame, every: str = "1d", by: By = "type") -> pl.DataFra
         .collect(engine="streaming")
     )
     return RATE.conform(found).sort("time", "by")
+
+
+def intervals(events: pl.LazyFrame, within: Within = "stream") -> pl.DataFrame:
+    """Return how long after the one before them events happen: `workbench.tables.INTERVALS`.
+
+    Parameters
+    ----------
+    events
+        The event table, as `History.scan` returns it. Events without a time do not count.
+    within
+        What the one before has in common: the 'stream', or the 'type'.
+
+    Raises
+    ------
+    RangeError
+        If `within` is neither of the two.
+    """
+    if within not in get_args(Within):
+        msg = f"Cannot look for the event before within {within!r}. Choose 'stream' or 'type'."
+        raise RangeError(msg)
+    # Sources of several partitions have no order but that of time.
+    times = events.filter(pl.col("time").is_not_null())
+    seconds = pl.col("time").diff().over(within).dt.total_microseconds() / 1e6
+    steps = pl.Series("step", STEPS_S)
+    step = pl.lit(steps).search_sorted(pl.col("s"), side="right").cast(pl.Int32)
+    found = (
+        times.select(SHORT_NAME.alias("by"), seconds.alias("s"))
+        .drop_nulls("s")
+        .group_by("by", step.alias("step"))
+        .agg(pl.len().cast(pl.Int64).alias("count"))
+        .collect()
+    )
+    lower, upper = (None, *STEPS_S), (*STEPS_S, None)
+    bounds = [pl.Series(n, v, pl.Float64) for n, v in (("at_least_s", lower), ("below_s", upper))]
+    index = pl.Series("step", range(len(lower)), pl.Int32)
+    joined = found.join(pl.DataFrame([index, *bounds]), on="step")
+    return INTERVALS.conform(joined.sort("by", "step"))

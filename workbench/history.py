@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
@@ -20,6 +20,7 @@ from workbench.inferring import Inferring
 from workbench.missing import no_stream, no_tags
 from workbench.moments import moment_of
 from workbench.payload.codec import Codec
+from workbench.plotted import Plotted
 from workbench.scanning import ENVELOPE_SCHEMA, Reading
 from workbench.searching import Searchable
 from workbench.sources import Selection, Source
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from workbench.conditions import Condition
+    from workbench.dashboards.plots import HistoryPlots
     from workbench.edits import Edit
     from workbench.reading import Progress
 
@@ -334,6 +336,24 @@ class History(Editable, Inferring, Followable, Searchable, Traceable):
             If `every` is no duration or `by` is none of the three.
         """
         return catalog.rate(self.scan(), every, by)
+
+    def intervals(self, within: catalog.Within = "stream") -> pl.DataFrame:
+        """Return how long after the one before events happen: `workbench.tables.INTERVALS`.
+
+        Parameters
+        ----------
+        within
+            The one before in the same 'stream', or of the same 'type'.
+
+        Raises
+        ------
+        RangeError
+            If `within` is neither of the two.
+        """
+        return catalog.intervals(self.scan(), within)
+
+    plot: ClassVar[Plotted[HistoryPlots]] = Plotted("workbench.dashboards.plots:HistoryPlots")
+    """Plotly figures: `plot.rate()`, `plot.intervals()`, `plot.versions()`, `plot.lag()`."""
 
     def problems(self, *, now: datetime | None = None) -> pl.DataFrame:
         """Return what is wrong or odd with the history: `workbench.tables.PROBLEMS`.

@@ -57,6 +57,12 @@ ACCESS = (
     click.option(
         "--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="Its key, in PEM."
     ),
+    click.option(
+        "--audit-log",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Append a line of JSON for every export: who, what of which history, how many rows.",
+    ),
 )
 
 
@@ -71,6 +77,7 @@ class Guard:
     origins: tuple[str, ...]
     tls_cert: Path | None
     tls_key: Path | None
+    audit_log: Path | None
 
     def access(self) -> Access:
         """Return it as the pages take it, once it is known to be safe.
@@ -82,7 +89,14 @@ class Guard:
         """
         from workbench.dashboards.access import Access
 
-        found = Access(self.host, self._login(), self.origins, self.tls_cert, self.tls_key)
+        found = Access(
+            self.host,
+            self._login(),
+            self.origins,
+            self.tls_cert,
+            self.tls_key,
+            self.audit_log,
+        )
         found.check()
         if not (found.is_local or found.is_secret):
             click.echo(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from workbench import Projection
     from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers
+    from workbench.dashboards.exporting import Exported
     from workbench.dashboards.offering import Offer
     from workbench.dashboards.shelf import Shelf
     from workbench.dashboards.shell import Workbench
@@ -156,6 +157,7 @@ def _serve(
     from panel.io.resources import LOCAL_DIST
 
     from workbench.dashboards.address import place_of
+    from workbench.dashboards.audit import Person, append, audited
     from workbench.dashboards.session import Session
     from workbench.dashboards.shelf import Shelf
     from workbench.dashboards.shell import Workbench
@@ -164,24 +166,28 @@ def _serve(
     pn.extension("tabulator", "plotly")
     # Bokeh says so of every button that was not on the page from the beginning.
     warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
+    if access.audit_log is not None:
+        append(access.audit_log)
     shelf = Shelf()
     title = f"{', '.join(list(answers)[:MOST_NAMED])} · event workbench"
 
     def opened() -> Workbench:
         # Panel says so when it renders the page, which a session that is made anew for an open
         # page never is: its sheets would be asked of Panel's own site.
-        curdoc().template_variables.setdefault("dist_url", LOCAL_DIST)
-        location = pn.state.location
-        workbench = Workbench(
-            answers, place_of(location.search if location else ""), Session(shelf=shelf)
-        )
+        location, document = pn.state.location, curdoc()
+        document.template_variables.setdefault("dist_url", LOCAL_DIST)
+        person = Person.of(getattr(document.session_context, "request", None))
+
+        def told(exported: Exported) -> None:
+            audited(person, exported, workbench.place, next(iter(answers)), access.audit_log)
+
+        session = Session(shelf=shelf, on_export=told)
+        workbench = Workbench(answers, place_of(location.search if location else ""), session)
         pn.state.onload(workbench.start)
-        document = curdoc()
         workbench.follow_in(document.add_next_tick_callback)
         document.on_session_destroyed(lambda _context: workbench.end())
         document.template = asset("page.html")  # type: ignore[assignment]  # Panel takes text too
-        request = getattr(document.session_context, "request", None)
-        document.template_variables["user"] = getattr(request, "workbench_user", None)
+        document.template_variables["user"] = person.user
         document.js_on_event("connection_lost", CustomJS(code=LOST))
         return workbench
 

@@ -137,6 +137,11 @@ class Workbench(pn.viewable.Viewer):
             self._present.begin(self._soon)
         return self._view
 
+    @property
+    def place(self) -> Place:
+        """What is shown."""
+        return self._place
+
     async def start(self) -> None:
         """Show where to begin, in the zone of the browser where that is asked for."""
         for _ in range(ZONE_LOOKS if self._place.zone and self._browser is not None else 0):

@@ -9,6 +9,7 @@ from workbench.tables.comparing import CAUSES, COMPARED, CORRECTIONS, DIVERGENCE
 from workbench.tables.compatibility import FINDINGS, SCHEMA_DIFFERENCES
 from workbench.tables.history import (
     EVENTS,
+    INTERVALS,
     LANES,
     LINKS,
     PAYLOAD_DIFFERENCES,
@@ -50,6 +51,7 @@ ALL = (
     RATE,
     PROBLEMS,
     RECEIVERS,
+    INTERVALS,
     LANES,
     LINKS,
     RELATED,
@@ -103,6 +105,7 @@ __all__ = [
     "FINDINGS",
     "HANDLED",
     "IMPACT",
+    "INTERVALS",
     "LANES",
     "LINKS",
     "PAYLOAD_DIFFERENCES",

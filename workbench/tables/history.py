@@ -73,6 +73,18 @@ RATE = Table(
     ("time", "by"),
 )
 
+INTERVALS = Table(
+    "intervals",
+    "how many events followed the one before them after a time of about this length",
+    (
+        Column("by", pl.String, "the short name of the event type"),
+        Column("at_least_s", pl.Float64, "seconds; null for times before that of the one before"),
+        Column("below_s", pl.Float64, "seconds, not included; null for no limit"),
+        Column("count", pl.Int64, "events; lengths that none has have no row"),
+    ),
+    ("by", "at_least_s, null first"),
+)
+
 PROBLEMS = Table(
     "problems",
     "one thing that is wrong, or odd, with a history",

@@ -9,10 +9,11 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from workbench.errors import RangeError
 from workbench.moments import moment_of
+from workbench.plotted import Plotted
 from workbench.tables import COVERAGE
 from workbench.trials import questions
 from workbench.trials.following import follow
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from workbench.dashboards.plots import TrialPlots
     from workbench.following import OnTrouble
     from workbench.history import History
     from workbench.reading import Progress
@@ -190,6 +192,9 @@ class Trial:
             If the table never had such a row, or has no such column.
         """
         return questions.explain(self, key, column, table=table, with_data=with_data)
+
+    plot: ClassVar[Plotted[TrialPlots]] = Plotted("workbench.dashboards.plots:TrialPlots")
+    """Plotly figures: `plot.cell(key, column)`."""
 
     def impact(self, position: int) -> pl.DataFrame:
         """Return everything that one event changed: `workbench.tables.IMPACT`.
