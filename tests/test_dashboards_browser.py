@@ -236,6 +236,7 @@ def test_plot_can_be_by_week(opened):
     [
         ("Stream", "order-12600", Filters(stream="order-12600")),
         ("Text in the payload", "lefèvre", Filters(text="lefèvre")),
+        ("Condition", "amount > 200", Filters(where="amount > 200")),
         ("From (UTC)", "2026-06-30", Filters(since="2026-06-30")),
         ("To (UTC)", "2025-01-01T06:10", Filters(until="2025-01-01T06:10")),
         ("From position", "54,000", Filters(first_position=54_000)),
@@ -290,6 +291,16 @@ def test_time_that_cannot_be_read(opened):
     fill(page, "From (UTC)", "yesterday")
     page.locator(".notice", has_text="Cannot read 'yesterday' as a time").wait_for()
     see_status(page, 1, 50, 54_375)
+
+
+def test_condition_that_cannot_be_read(opened):
+    """A condition that is none is said with its place, and the log stays."""
+    page = opened("?page=log")
+    page.locator(".wb-status p").wait_for()
+    fill(page, "Condition", "amount >> 3")
+    page.locator(".notice", has_text="at character 9: found '>'").wait_for()
+    see_status(page, 1, 50, 54_375)
+    page.get_by_label("Condition").fill("")
 
 
 def test_nothing_matches(opened):

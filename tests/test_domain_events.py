@@ -154,6 +154,14 @@ class TestMapper:
         found = by_workbench(write_native(new_path(), made), transcoder=transcoder())
         assert [told(event) for event in found] == [told(by_mapper(row)) for row in made]
 
+    def test_payload_with_two_problems(self, tmp_path):
+        """A number that is too large does not hide that something else was changed."""
+        state = b'{"n":[9223372036854775808],"x":Infinity}'
+        made = [Row(1, UUID(int=1).hex, 1, TYPES[0], state)]
+        found = by_workbench(write_native(tmp_path / "a.db", made))
+        assert [told(event) for event in found] == [told(by_mapper(row)) for row in made]
+        assert found[0].x == float("inf")
+
     def test_own_mapper_is_used(self, tmp_path):
         """A mapper of the user's gets the payload and the class's own name."""
 

@@ -21,6 +21,7 @@ from workbench.projections.declared import Projection, handles
 from workbench.projections.rows import table
 from workbench.reading import Progress
 from workbench.replay import load_trial, replay
+from workbench.tracing import Lanes
 from workbench.trials.trial import Trial
 from workbench.upcasting.checking import check_upcasters
 from workbench.upcasting.draft_tests import draft_test
@@ -34,6 +35,7 @@ __all__ = [
     "Edit",
     "Event",
     "History",
+    "Lanes",
     "NewEvent",
     "Progress",
     "Projection",

@@ -137,7 +137,8 @@ def copy_history(
 def _check_whole(history: History) -> None:
     """Raise if events are left out that a later run could not tell from new ones."""
     left = replace(history.selection, after=None, upto=None)
-    narrowed = left != Selection() or history.first_time or history.last_time
+    is_timed = history.first_time is not None or history.last_time is not None
+    narrowed = left != Selection() or is_timed or history.conditions
     if narrowed or history.edits:
         found = f"is narrowed to {history.narrowed}" if narrowed else "is edited"
         msg = (
@@ -202,7 +203,7 @@ def _known(path: Path) -> DeltaTable:
 def _archived(path: Path) -> History:
     """Return the archive as a history."""
     origin = origin_of(delta_table(path)) or {}
-    return History(ArchiveSource(path.name, "archive", path, origin))
+    return History(ArchiveSource(path.name, "archive", path, origin), target=str(path))
 
 
 def _check_goes_on(history: History, path: Path, last: int) -> None:

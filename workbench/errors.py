@@ -24,6 +24,7 @@ three parts: what was asked, what was found, what to do.
     ├── SchemaError (ValueError)                 a schema that cannot be read or compared
     ├── UnknownClassError (LookupError)          a stored type without a class that may be used
     ├── MappingError (ValueError)                columns of a file that make no events
+    ├── ConditionError (ValueError)              a condition that cannot be read
     ├── RangeError (ValueError)                  a range that ends before it begins
     ├── EditError (ValueError)                   an edit that cannot be made
     ├── WrongKeyError (ValueError)               the cipher key does not fit
@@ -127,6 +128,12 @@ class UnknownClassError(WorkbenchError, LookupError):
 
 class MappingError(WorkbenchError, ValueError):
     """Columns of a file that make no events: not there, or positions that occur twice."""
+
+
+class ConditionError(WorkbenchError, ValueError):
+    """A condition that cannot be read; `at` is where in its text, from 0, where one place is."""
+
+    at: int | None = None
 
 
 class RangeError(WorkbenchError, ValueError):

@@ -21,22 +21,24 @@ from workbench.missing import no_stream, no_tags
 from workbench.moments import moment_of
 from workbench.payload.codec import Codec
 from workbench.scanning import ENVELOPE_SCHEMA, Reading
+from workbench.searching import Searchable
 from workbench.sources import Selection, Source
 from workbench.tables import EVENTS
+from workbench.tracing import Traceable
 from workbench.type_names import TypeNames, full_type
 from workbench.what_if import Editable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator
-    from datetime import date
     from uuid import UUID
 
+    from workbench.conditions import Condition
     from workbench.edits import Edit
     from workbench.reading import Progress
 
 
 @dataclass(frozen=True)
-class History(Editable, Inferring, Followable):
+class History(Editable, Inferring, Followable, Searchable, Traceable):
     """An immutable, lazy selection of one source's events, in order of position.
 
     Made by `open_history`. `len(history)` counts the events.
@@ -57,8 +59,12 @@ class History(Editable, Inferring, Followable):
     """Only events of this time or later, if set."""
     last_time: datetime | None = None
     """Only events of this time or earlier, if set."""
+    conditions: tuple[Condition, ...] = ()
+    """What else must hold for an event, all of it; see `where`."""
     edits: tuple[Edit, ...] = ()
     """The edits that were made to it, in order; see `edit`."""
+    target: str | None = field(default=None, repr=False, compare=False)
+    """What it was opened by, without passwords; None where it was an object."""
     on_progress: Callable[[Progress], None] | None = field(default=None, repr=False, compare=False)
     _types: TypeNames = field(default_factory=TypeNames, repr=False, compare=False)
 
@@ -81,14 +87,14 @@ class History(Editable, Inferring, Followable):
         The source's own last position while nothing narrows the history, at no
         cost; else the last position that is in it.
         """
-        if self.selection == Selection() and not self._reading.is_timed:
+        if self.selection == Selection() and not self._reading.looks_inside:
             return self.source.head()
         last: int | None = self.scan().select(pl.col("position").max()).collect().item()
         return last
 
     def __len__(self) -> int:
         """The number of events in the selection."""
-        if self._reading.is_timed:
+        if self._reading.looks_inside:
             return int(self.scan().select(pl.len()).collect().item())
         return self.source.count(self.selection)
 
@@ -101,7 +107,8 @@ class History(Editable, Inferring, Followable):
     @property
     def narrowed(self) -> str:
         """What the history is narrowed to, in words; empty if to nothing."""
-        return in_words(self.selection, self.first_time, self.last_time)
+        words = in_words(self.selection, self.first_time, self.last_time)
+        return "; ".join(filter(None, (words, *(each.text for each in self.conditions))))
 
     def _repr_html_(self) -> str:
         return html_table(
@@ -133,46 +140,6 @@ class History(Editable, Inferring, Followable):
             )
             raise RangeError(msg)
         return replace(self, selection=self.selection.meet(Selection(after=after, upto=upto)))
-
-    def since(self, moment: datetime | date | str) -> History:
-        """Return the events of `moment` or later, by the time that they carry.
-
-        A time without a zone is UTC. Text is ISO 8601, such as '2025-03-01' or
-        '2025-03-01T12:00+02:00'. Events without a time are left out.
-
-        Raises
-        ------
-        RangeError
-            If the text is no time, or the history ends before it.
-        """
-        first = moment_of(moment)
-        if self.first_time is not None:
-            first = max(first, self.first_time)
-        return self._timed(first, self.last_time)
-
-    def until(self, moment: datetime | date | str) -> History:
-        """Return the events of `moment` or earlier; see `since`.
-
-        A date without a time of day means the whole of that day.
-
-        Raises
-        ------
-        RangeError
-            If the text is no time, or the history begins after it.
-        """
-        last = moment_of(moment, end_of_day=True)
-        if self.last_time is not None:
-            last = min(last, self.last_time)
-        return self._timed(self.first_time, last)
-
-    def _timed(self, first: datetime | None, last: datetime | None) -> History:
-        if first is not None and last is not None and last < first:
-            msg = (
-                f"Cannot select events since {first.isoformat()} until {last.isoformat()}: the "
-                "range ends before it begins. Give an earlier since, or a later until."
-            )
-            raise RangeError(msg)
-        return replace(self, first_time=first, last_time=last)
 
     def of_types(self, *types: str) -> History:
         """Return the events of these types, by full or unambiguous short name.
@@ -270,6 +237,7 @@ class History(Editable, Inferring, Followable):
             self.first_time,
             self.last_time,
             self.on_progress,
+            self.conditions,
         )
 
     def events(self, *types: str) -> pl.DataFrame:
@@ -378,7 +346,7 @@ class History(Editable, Inferring, Followable):
         now
             After which moment a time is in the future; by default the present.
         """
-        is_whole = self.selection == Selection() and not self._reading.is_timed
+        is_whole = self.selection == Selection() and not self._reading.looks_inside
         around = quality.Circumstances(
             head=self.source.head(),
             now=moment_of(now or datetime.now(UTC)),

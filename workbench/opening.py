@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from workbench.errors import WrongKeyError
 from workbench.history import History
 from workbench.payload.codec import Codec, make_codec
+from workbench.redaction import redacted
 from workbench.targets import open_source
 
 if TYPE_CHECKING:
@@ -105,7 +107,8 @@ def open_history(  # noqa: PLR0913, options that are named
     )
     if decode is not None:
         codec = replace(codec, decode=decode)
-    history = History(source, codec)
+    told = redacted(target) if isinstance(target, str | Path) else None
+    history = History(source, codec, target=told)
     if codec.cipher is not None:
         _check_key(history)
     return history

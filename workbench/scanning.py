@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator
     from datetime import datetime
 
+    from workbench.conditions import Condition
     from workbench.payload.codec import Codec
     from workbench.reading import Progress
     from workbench.sources import Source
@@ -45,12 +46,23 @@ class Reading:
     first_time: datetime | None = None
     last_time: datetime | None = None
     on_progress: Callable[[Progress], None] | None = None
+    conditions: tuple[Condition, ...] = ()
     schema: pl.Schema = field(default_factory=lambda: EVENTS.schema)
 
     @property
     def is_timed(self) -> bool:
         """Whether times are selected, which are known only after decoding."""
         return self.first_time is not None or self.last_time is not None
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether events are selected by what is known only after decoding."""
+        return self.is_timed or bool(self.conditions)
+
+    def _needed(self, columns: Collection[str]) -> set[str]:
+        """Return the columns that have to be read to have these, of the events selected."""
+        looked_at = (condition.columns for condition in self.conditions)
+        return {*columns, *(("time",) if self.is_timed else ())}.union(*looked_at)
 
     def frames(
         self,
@@ -92,20 +104,33 @@ class Reading:
 
     def _asked(self, columns: Collection[str]) -> set[str]:
         """Return what the source is asked for, to have these columns of the event table."""
-        needed = {*columns, "time"} if self.is_timed else set(columns)
+        needed = self._needed(columns)
         can = self.source.capabilities
         return needed if can.decoded else raw_columns(needed, can.stated, self.codec)
 
     def _decoded(
         self, raw: pl.DataFrame, columns: Collection[str], *, checks: bool = True
     ) -> pl.DataFrame:
-        """Return the event table for raw rows, of the times that are selected."""
+        """Return the event table for raw rows, of the events that are selected."""
         frame = raw
         if not self.source.capabilities.decoded:
-            needed = {*columns, "time"} if self.is_timed else columns
             first = self.source.first_schema_version
-            frame = decode(raw, needed, self.codec, first, checks=checks)
-        return frame.filter(*self._in_time()).select(n for n in self.schema if n in columns)
+            needed = self._needed(columns)
+            frame = decode(raw, needed, self.codec, first, checks=checks or bool(self.conditions))
+        found = self._fitting(frame.filter(*self._in_time()))
+        return found.select(n for n in self.schema if n in columns)
+
+    def _fitting(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the events of a frame for which the conditions hold."""
+        for condition in self.conditions:
+            frame = condition.kept(frame)
+        return frame
+
+    def _chosen(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Return the events of a query for which the conditions hold."""
+        if not self.conditions:
+            return rows
+        return rows.map_batches(self._fitting, projection_pushdown=False, streamable=True)
 
     def _in_time(self) -> list[pl.Expr]:
         """Return the conditions on the times that are selected."""
@@ -117,7 +142,7 @@ class Reading:
         from polars.io.plugins import register_io_source
 
         if isinstance(self.source, MemorySource) and self.on_progress is None:
-            return self.source.lazy(self.selection).filter(*self._in_time())
+            return self._chosen(self.source.lazy(self.selection).filter(*self._in_time()))
         is_query = isinstance(self.source, LazySource) and self.on_progress is None
         return register_io_source(
             self._query if is_query else self._io_source,
@@ -138,11 +163,18 @@ class Reading:
             msg = f"{type(self.source).__name__} is no query"
             raise TypeError(msg)
         # Where Polars hands over both, the rows are counted before the condition.
-        narrowed = selection_of(predicate) if n_rows is None else Selection(limit=n_rows)
+        limit = Selection() if self.conditions else Selection(limit=n_rows)
+        narrowed = selection_of(predicate) if n_rows is None else limit
         found = self.source.lazy(self._timed(self.selection.meet(narrowed)))
+        wanted = with_columns or self.schema.names()
+        if self.conditions:
+            seen = set(predicate.meta.root_names()) if predicate is not None else set()
+            needed = self._needed({*wanted, *seen})
+            found = self._chosen(found.select(n for n in self.schema if n in needed))
+            found = found if n_rows is None else found.head(n_rows)
         if predicate is not None:
             found = found.filter(predicate)
-        yield from self.source.batches(found.select(with_columns or self.schema.names()))
+        yield from self.source.batches(found.select(wanted))
 
     def _wanted(self, narrowed: Selection | None = None) -> Selection:
         """Return what is asked of the source, with the times as far as it knows of them."""
@@ -166,7 +198,7 @@ class Reading:
         narrowed = Selection()
         if n_rows is None:
             narrowed = selection_of(predicate)
-        elif not self.is_timed:
+        elif not self.looks_inside:
             narrowed = Selection(limit=n_rows)
         left = n_rows
         for frame in self.frames(needed or {"position"}, narrowed):

@@ -34,7 +34,7 @@ _DTYPES: dict[type, Dtype] = {
 
 def inferred(name: str, values: Sequence[Any]) -> pl.Series:
     """Return values as a column of the narrowest dtype that keeps all of them."""
-    kinds = {value.__class__ for value in values} - {type(None)}
+    kinds = set(map(type, values)) - {type(None)}
     if not kinds:
         return pl.Series(name, [None] * len(values), pl.Null)
     (kind, *others) = kinds
@@ -66,10 +66,12 @@ def _in_utc(value: datetime | None) -> datetime | None:
 
 
 def _decimals(name: str, values: Sequence[Any]) -> pl.Series:
-    places = max(-v.as_tuple().exponent for v in values if v is not None)
-    texts = [None if value is None else format(value, "f") for value in values]
-    dtype = pl.Decimal(MOST_DIGITS, max(places, 0))
-    return pl.Series(name, texts, pl.String).cast(dtype)
+    texts = pl.Series(name, [value if value is None else str(value) for value in values], pl.String)
+    if texts.str.contains_any(["E", "N", "I"]).any():  # an exponent, or no number at all
+        texts = pl.Series(name, [v if v is None else format(v, "f") for v in values], pl.String)
+    point = texts.str.find(".", literal=True)
+    places: Any = (texts.str.len_bytes() - point - 1).max()
+    return texts.cast(pl.Decimal(MOST_DIGITS, places or 0))
 
 
 def unified(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -132,6 +134,8 @@ def as_text(value: Any) -> str | None:  # noqa: ANN401, a value of any kind
     """Return a text as it is, None as None, anything else as JSON."""
     if value is None or value.__class__ is str:
         return value
+    if value.__class__ is UUID:
+        return str(value)
     plain = plain_of(value)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 

@@ -17,7 +17,7 @@ from workbench.changelog.values import check_of, plain_class, series_of
 from workbench.errors import ProjectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from workbench.tables import Dtype
 
@@ -196,11 +196,16 @@ class LogWriter:
     def _value_columns(self, afters: tuple[Values | None, ...]) -> pl.DataFrame:
         width = len(self.columns)
         nothing = (None,) * width
-        if self.declared is None:
-            rows = [(*row, *nothing[len(row) :]) if row else nothing for row in afters]
+        if width == 1:
+            columns: Iterable[Sequence[Any]] = [[row[0] if row else None for row in afters]]
+        elif self.declared is None:
+            columns = zip(
+                *((*r, *nothing[len(r) :]) if r else nothing for r in afters), strict=True
+            )
         else:
-            rows = [nothing if row is None else row for row in afters]
-        columns = zip(*rows, strict=True) if width else ()
+            columns = zip(*(nothing if row is None else row for row in afters), strict=True)
+        if not width:
+            columns = ()
         if self.declared is None:
             return pl.DataFrame(
                 [inferred(name, values) for name, values in zip(self.columns, columns, strict=True)]
@@ -237,19 +242,16 @@ class LogWriter:
     def go_on_from(self, log: ChangeLog) -> None:
         """Take up where a log ends: its rows are known, and its entries come first."""
         last = log.last()
-        keys, values = log.keys[last["row"]], log.after[last["entry"]].rows()
-        entries, deleted = last["entry"].to_list(), last["deleted"].to_list()
-        self.states.clear()
-        for number, (key, entry, gone, row) in enumerate(
-            zip(
-                keys.to_series().to_list() if keys.width == 1 else keys.rows(),
-                entries,
-                deleted,
-                values,
-                strict=True,
-            )
+        keys = log.keys.to_series().to_list() if log.keys.width == 1 else log.keys.rows()
+        # A key that was looked at, and never written to, has a number and no entry.
+        self.states = {key: RowState(number, None, None) for number, key in enumerate(keys)}
+        states = list(self.states.values())
+        values = log.after[last["entry"]].rows()
+        for (entry, row, gone), value in zip(
+            last.select("entry", "row", "deleted").iter_rows(), values, strict=True
         ):
-            self.states[key] = RowState(number, entry, None if gone else row)
+            states[row].entry = entry
+            states[row].values = None if gone else value
         self.columns = {name: i for i, name in enumerate(log.after.columns)}
         self.begins = len(log)
         self._entries, self._values, self._key_chunks = [log.entries], [log.after], [log.keys]

@@ -71,6 +71,8 @@ def serve(
 
     from workbench.dashboards.address import place_of
     from workbench.dashboards.answers import Answers
+    from workbench.dashboards.session import Session
+    from workbench.dashboards.shelf import ROUTE, Fetch, Shelf
     from workbench.dashboards.shell import Workbench
     from workbench.dashboards.style import LOST, asset
 
@@ -80,10 +82,13 @@ def serve(
     answers = {name: Answers(history, projections, classes) for name, history in histories.items()}
     next(iter(answers.values())).prepare()
     title = f"{', '.join(answers)} · event workbench"
+    shelf = Shelf()
 
     def opened() -> Workbench:
         location = pn.state.location
-        workbench = Workbench(answers, place_of(location.search if location else ""))
+        workbench = Workbench(
+            answers, place_of(location.search if location else ""), Session(shelf=shelf)
+        )
         pn.state.onload(workbench.start)
         document = curdoc()
         document.template = asset("page.html")  # type: ignore[assignment]  # Panel takes text too
@@ -100,13 +105,15 @@ def serve(
             show=show,
             start=False,
             verbose=False,
+            extra_patterns=[(ROUTE, Fetch, {"shelf": shelf})],
         )
     except OSError as error:
         raise _refused(port, error) from error
-    server.start()
-    if on_ready is not None:
-        on_ready(f"http://{ADDRESS}:{port}/")
-    server.run_until_shutdown()
+    with shelf:
+        server.start()
+        if on_ready is not None:
+            on_ready(f"http://{ADDRESS}:{port}/")
+        server.run_until_shutdown()
 
 
 def page(

@@ -14,17 +14,23 @@ from workbench.dashboards.markup import escaped, notice
 from workbench.dashboards.parts import choice, column, loading, row, text
 from workbench.dashboards.style import OTHER_COLOUR, PALETTE, sheets
 from workbench.dashboards.summary import EVERY, OTHER
+from workbench.moments import moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     import plotly.graph_objects as go
 
+    from workbench.dashboards.queries import Filters
+
 HEIGHT = 230
 _FORMAT = "%Y-%m-%d %H:%M:%S"
 _LAYOUT = {
     "showlegend": False,
     "hovermode": "x",
+    "dragmode": "select",
+    "selectdirection": "h",
+    "newselection": {"line": {"color": "#8a94a0", "width": 1}},
     "height": HEIGHT,
     "margin": {"l": 46, "r": 10, "t": 10, "b": 26},
     "paper_bgcolor": "rgba(0,0,0,0)",
@@ -56,14 +62,18 @@ class Activity:
         Called with a moment in the window that was clicked.
     on_every
         Called with the length that was chosen: hour, day, week or month.
+    on_range
+        Called with the first and the last moment of a range that was brushed.
     """
 
     def __init__(
         self,
         on_window: Callable[[datetime], Awaitable[None]],
         on_every: Callable[[str], Awaitable[None]],
+        on_range: Callable[[datetime, datetime], Awaitable[None]],
     ) -> None:
         self._on_window = on_window
+        self._on_range = on_range
         self._on_every = on_every
         self.every = "day"
         self._title = text("<h2>Events per</h2>", width=84, sizing_mode="fixed")
@@ -78,6 +88,7 @@ class Activity:
             visible=False,
         )
         self._plot.param.watch(self._click, "click_data")
+        self._plot.param.watch(self._select, "selected_data")
         self._note = text(loading("Counting…", tall=True))
         self.view = column(self._head, self._plot, self._note)
 
@@ -86,9 +97,12 @@ class Activity:
         self.every = every
         self._choice.param.update(options=[name for name in EVERY if name in windows], value=every)
 
-    def show(self, rate: pl.DataFrame, types: pl.DataFrame) -> None:
-        """Show `workbench.tables.RATE`, beside the `workbench.tables.TYPES` that it is of."""
-        self._plot.object = figure(rate, EVERY[self.every])
+    def show(self, rate: pl.DataFrame, types: pl.DataFrame, range_: Filters) -> None:
+        """Show `workbench.tables.RATE`, beside the `workbench.tables.TYPES` that it is of.
+
+        What lies outside of `range_` is dimmed.
+        """
+        self._plot.object = figure(rate, EVERY[self.every], range_)
         self._head.visible = self._plot.visible = True
         self._note.object = _legend(rate, types)
 
@@ -101,6 +115,13 @@ class Activity:
         if event.new != self.every:
             await self._on_every(event.new)
 
+    async def _select(self, event: Any) -> None:  # noqa: ANN401, Panel's event
+        ends = ((event.new or {}).get("range") or {}).get("x")
+        if ends:
+            self._plot.selected_data = None
+            first, last = sorted(datetime.fromisoformat(str(end)[:26]) for end in ends)
+            await self._on_range(first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+
     async def _click(self, event: Any) -> None:  # noqa: ANN401, Panel's event
         if event.new:
             self._plot.click_data = None  # so that the same window can be clicked again
@@ -108,7 +129,7 @@ class Activity:
             await self._on_window(moment.replace(tzinfo=UTC))
 
 
-def figure(rate: pl.DataFrame, every: str) -> go.Figure:
+def figure(rate: pl.DataFrame, every: str, range_: Filters | None = None) -> go.Figure:
     """Return activity as stacked steps, one for each type, most frequent first.
 
     Parameters
@@ -117,6 +138,8 @@ def figure(rate: pl.DataFrame, every: str) -> go.Figure:
         `workbench.tables.RATE`, as `summary.activity` returns it.
     every
         The window's length, one of the values of `summary.EVERY`.
+    range_
+        The range of time that is chosen; what lies outside is dimmed.
 
     Notes
     -----
@@ -147,7 +170,24 @@ def figure(rate: pl.DataFrame, every: str) -> go.Figure:
     )
     if len(middles) > 1:
         chart.update_xaxes(range=[middles[0], middles[-1]])
+    for first, last in _outside(steps["time"], range_):
+        chart.add_vrect(
+            x0=first, x1=last, fillcolor="rgba(128,128,128,0.4)", line_width=0, layer="above"
+        )
     return chart
+
+
+def _outside(times: pl.Series, range_: Filters | None) -> list[tuple[str, str]]:
+    """Return from when to when lies outside of a range, of the times that are drawn."""
+    begin, end = times.min(), times.max()
+    found: list[tuple[datetime, datetime]] = []
+    if not isinstance(begin, datetime) or not isinstance(end, datetime) or range_ is None:
+        return []
+    if range_.since is not None:
+        found.append((begin, min(max(moment_of(range_.since), begin), end)))
+    if range_.until is not None:
+        found.append((max(min(moment_of(range_.until, end_of_day=True), end), begin), end))
+    return [(a.strftime(_FORMAT), b.strftime(_FORMAT)) for a, b in found if a < b]
 
 
 def _lines(words: str) -> str:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SIZES = (25, 50, 100)
-PAGES = ("overview", "log", "schemas", "replay", "compare")
-PARTS = ("failures", "coverage")
+PAGES = ("overview", "log", "lanes", "schemas", "replay", "compare", "whatif")
+PARTS = ("failures", "coverage", "changes")
 _LARGEST = 2**63 - 1
 
 
@@ -78,8 +78,16 @@ class Place:
     """What the pages that replay show."""
     edits: tuple[NamedEdit, ...] = ()
     """The named edits that have been drafted here."""
+    lanes: tuple[str, ...] = ()
+    """The streams that lie side by side."""
+    by: str | None = None
+    """The field by which they are linked; None is any."""
+    scale: str | None = None
+    """'order' for events at equal distances; None for a time axis."""
     schemas_of: str | None = None
     """The event type whose schemas are compared."""
+    zone: str | None = None
+    """'local' for times in the zone of whoever looks; None for UTC."""
 
     def to(self, **changes: object) -> Place:
         """Return this place with other values in some fields."""
@@ -110,12 +118,17 @@ def query_of(place: Place) -> str:
         ("first", chosen.first_position),
         ("last", chosen.last_position),
         ("text", chosen.text),
+        ("where", chosen.where),
         ("start", place.start),
         ("size", place.size if place.size != default.size else None),
         ("event", place.event),
         *((name, getattr(place.scene, name)) for name in Scene.__slots__),
+        *(("lane", name) for name in place.lanes),
+        ("by", place.by),
+        ("scale", place.scale),
         *(("edit", edit.text()) for edit in place.edits),
         ("of", place.schemas_of),
+        ("zone", place.zone),
     ]
     query = urlencode([(name, str(value)) for name, value in pairs if value is not None])
     return f"?{query}" if query else ""
@@ -145,6 +158,7 @@ def place_of(query: str) -> Place:
             first_position=_number(values.get("first")),
             last_position=_number(values.get("last")),
             text=values.get("text") or None,
+            where=values.get("where") or None,
         ),
         start=_number(values.get("start")),
         size=size if size in SIZES else Place().size,
@@ -166,8 +180,12 @@ def place_of(query: str) -> Place:
             other_revision=values.get("other_revision") or None,
             other_history=values.get("other_history"),
         ),
+        lanes=tuple(dict.fromkeys(value for name, value in pairs if name == "lane" and value)),
+        by=values.get("by") or None,
+        scale="order" if values.get("scale") == "order" else None,
         edits=_edits(value for name, value in pairs if name == "edit"),
         schemas_of=values.get("of"),
+        zone="local" if values.get("zone") == "local" else None,
     )
 
 

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from workbench.dashboards import queries, summary, versions
+from workbench.dashboards import queries, ranges, summary, versions
+from workbench.dashboards.exporting import Export
 from workbench.dashboards.making import Trials
 from workbench.dashboards.neighbours import neighbours
 from workbench.dashboards.offering import offer_of
+from workbench.dashboards.queries import Filters
 from workbench.upcasting.checking import check_upcasters
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from workbench.dashboards.address import Place
     from workbench.dashboards.neighbours import Neighbours
     from workbench.dashboards.offering import Offer
-    from workbench.dashboards.queries import Filters, Found
+    from workbench.dashboards.queries import Found
     from workbench.dashboards.summary import Facts
     from workbench.history import History
     from workbench.schemas import Schemas
@@ -102,6 +104,26 @@ class Answers:
         """Return `ask()`, which reads much: in a thread, after those that came before."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
 
+    def export(
+        self, name: str, frame: Callable[[], pl.DataFrame | pl.LazyFrame], call: str
+    ) -> Export:
+        """Return a table of the history as it can be exported.
+
+        Parameters
+        ----------
+        name
+            What it is called.
+        frame
+            Makes it, all of it.
+        call
+            The Python that makes it of a `history`.
+        """
+        opened = repr(self.history.target or self.history.name)
+        lines = ["from workbench import open_history", "", f"history = open_history({opened})"]
+        if self.history.edits:
+            lines.append("# What is shown was edited; edit this history as you edited that one.")
+        return Export(f"{self.history.name} {name}", frame, "\n".join([*lines, call]))
+
     def facts(self) -> Facts:
         """Return what the history is."""
         return self._once("facts", lambda: summary.facts(self.history))
@@ -137,6 +159,46 @@ class Answers:
         return self._once(
             "dry run", lambda: check_upcasters(self.history, list(self.classes), progress=False)
         )
+
+    def digest(self) -> pl.DataFrame:
+        """Return `ranges.digest`."""
+        return self._once("digest", lambda: ranges.digest(self.history))
+
+    def stream_digest(self) -> pl.DataFrame:
+        """Return `ranges.stream_digest`."""
+        return self._once("stream_digest", lambda: ranges.stream_digest(self.history))
+
+    def types_in(self, range_: Filters) -> pl.DataFrame:
+        """Return `History.types` of a range of time; raises as `queries.narrowed` does."""
+        if range_ == Filters():
+            return self.types()
+        if ranges.is_whole_hours(range_):
+            return ranges.types(ranges.within(self.digest(), range_))
+        return self._once(("types", range_), lambda: queries.narrowed(self.history, range_).types())
+
+    def versions_in(self, range_: Filters) -> pl.DataFrame:
+        """Return the schema versions of a range of time: `ranges.VERSIONS`."""
+        if ranges.is_whole_hours(range_):
+            return ranges.versions(ranges.within(self.digest(), range_))
+        return self._once(
+            ("versions", range_),
+            lambda: ranges.versions(ranges.digest(queries.narrowed(self.history, range_))),
+        )
+
+    def streams_in(self, range_: Filters) -> pl.DataFrame:
+        """Return `History.streams` of a range of time."""
+        if range_ == Filters():
+            return self.streams()
+        if ranges.is_whole_hours(range_):
+            return ranges.streams(ranges.within(self.stream_digest(), range_))
+        return self._once(
+            ("streams", range_), lambda: queries.narrowed(self.history, range_).streams()
+        )
+
+    def problems_in(self, range_: Filters, types: pl.DataFrame) -> pl.DataFrame:
+        """Return the problems of a range of time, whose types are `types`."""
+        found = self.problems()
+        return found if range_ == Filters() else ranges.problems(found, types)
 
     def activity(self, every: str) -> pl.DataFrame:
         """Return `summary.activity`."""

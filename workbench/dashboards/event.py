@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workbench.catalog import short_name
-from workbench.dashboards import neighbours, summary
+from workbench.dashboards import neighbours, queries, summary
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped, notice, pairs, raw, tree
 from workbench.dashboards.parts import button, column, download, failure, row, text
@@ -53,6 +53,7 @@ class EventPane:
         self._before = button("← Before", self._step_back)
         self._behind = button("After →", self._step_on)
         self._whole = button("The whole stream", self._open_stream, look="link")
+        self._lanes = button("Beside related streams", self._open_lanes, look="link")
         self._envelope = text(margin=(8, 0, 0, 0))
         self._payload = text(margin=(10, 0, 0, 0))
         self._stream_title = text(margin=(12, 0, 4, 0))
@@ -61,7 +62,7 @@ class EventPane:
         self._download = download("Download the bytes")
         self._parts = column(
             self._problems,
-            row(self._before, self._behind, self._whole, margin=(8, 0, 0, 0)),
+            row(self._before, self._behind, self._whole, self._lanes, margin=(8, 0, 0, 0)),
             self._envelope,
             self._payload,
             self._stream_title,
@@ -70,7 +71,7 @@ class EventPane:
             self._download,
         )
         self.view = column(
-            row(self._title, button("Close", self._close), look="bar spread"),
+            row(self._title, button("Close", self._close, key="close"), look="bar spread"),
             self._parts,
             look="event",
             visible=False,
@@ -122,7 +123,7 @@ class EventPane:
         self._around, self._stream = around, event["stream"]
         self._before.disabled = around is None or around.before is None
         self._behind.disabled = around is None or around.behind is None
-        self._whole.visible = around is not None
+        self._whole.visible = self._lanes.visible = around is not None
         if around is None:
             self._grid.hide()
             self._stream_title.object = notice("This event belongs to no stream.")
@@ -131,7 +132,14 @@ class EventPane:
             f"<h2>In its stream<span>{around.place:,} of {around.total:,}</span></h2>"
         )
         chosen = around.rows["position"].index_of(event["position"])
-        self._grid.show(_neighbour_rows(around.rows), chosen=chosen)
+        stream = event["stream"]
+        whole = Filters(stream=stream)
+        export = self._answers.export(
+            f"stream {stream}",
+            lambda: queries.matching(self._answers.history, whole),
+            f"{queries.code_of(whole)}.scan().collect()",
+        )
+        self._grid.show(_neighbour_rows(around.rows), chosen=chosen, export=export)
 
     async def _show_problems(self, event: Mapping[str, Any]) -> None:
         place = self._place
@@ -162,6 +170,11 @@ class EventPane:
         if self._place is not None:
             filters = Filters(stream=self._stream)
             await self._on_place(self._place.filtered(filters, event=self._place.event))
+
+    async def _open_lanes(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+        if self._place is not None and self._stream is not None:
+            lanes = dict.fromkeys((*self._place.lanes, self._stream))
+            await self._on_place(self._place.to(page="lanes", lanes=tuple(lanes)))
 
     async def _close(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         if self._place is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from workbench.conditions import condition
 from workbench.dashboards import queries, summary
 from workbench.dashboards.markup import notice
 from workbench.dashboards.parts import button, checks, column, field, offers, row, text
 from workbench.dashboards.queries import Filters
-from workbench.errors import RangeError
+from workbench.errors import ConditionError, RangeError
 from workbench.moments import moment_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class FilterForm:
         self._is_showing = False
         self._typed = ""
         change = self._change
-        self._text = field("Text in the payload", "any text", change)
+        self._text = field("Text in the payload", "any text", change, css_classes=["wb-key-search"])
+        self._where = field("Condition", "amount > 100 and method = 'card'", change)
         self._stream = field("Stream", "its name in full", self._name)
         self._stream.param.watch(self._offer, "value_input")
         self._offers = offers(self._take)
@@ -54,6 +56,7 @@ class FilterForm:
         self._clear = button("Clear filters", self._clear_all, align="start")
         self.view = column(
             self._text,
+            self._where,
             self._stream,
             self._offers,
             text("<p class=muted>Types</p>"),
@@ -71,7 +74,7 @@ class FilterForm:
         self._filters = filters
         self._is_showing = True
         try:
-            self._text.value = filters.text or ""
+            self._text.value, self._where.value = filters.text or "", filters.where or ""
             self._stream.value = filters.stream or ""
             self._offers.visible = False
             self._types.value = self._chosen()
@@ -110,7 +113,7 @@ class FilterForm:
             return
         try:
             filters = self._read()
-        except RangeError as error:
+        except (RangeError, ConditionError) as error:
             self._message.object = notice("", str(error), kind="error small")
             return
         await self._on_filters(filters)
@@ -125,6 +128,7 @@ class FilterForm:
             first_position=_position(self._first.value),
             last_position=_position(self._last.value),
             text=self._text.value or None,
+            where=_condition(self._where.value),
         )
 
     async def _offer(self, event: Any) -> None:  # noqa: ANN401, Panel's event
@@ -170,6 +174,13 @@ def _time(value: str | None) -> str | None:
     said = _said(value)
     if said is not None:
         moment_of(said)
+    return said
+
+
+def _condition(value: str | None) -> str | None:
+    said = _said(value)
+    if said is not None:
+        condition(said)
     return said
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import polars as pl
 
+from workbench.dashboards.exporting import Export, ExportBar
 from workbench.dashboards.parts import column
+from workbench.dashboards.session import UTC_NAME, present
 from workbench.dashboards.style import sheets
 
 if TYPE_CHECKING:
@@ -89,13 +91,23 @@ class Grid:
         self._left_out: list[str] = []
         self._lit: Collection[Lit] = ()
         self._table: pn.widgets.Tabulator | None = None
+        self._exports = ExportBar()
         self.view = column(visible=False)
 
     def show(
-        self, frame: pl.DataFrame, *, chosen: int | None = None, lit: Collection[Lit] = ()
+        self,
+        frame: pl.DataFrame,
+        *,
+        chosen: int | None = None,
+        lit: Collection[Lit] = (),
+        export: Export | None = None,
     ) -> None:
-        """Show the rows of a frame that has the columns; `chosen` is marked, `lit` cells shine."""
+        """Show the rows of a frame that has the columns; `chosen` is marked, `lit` cells shine.
+
+        What is exported is `export`; by default the rows as they are shown.
+        """
         self._lit = lit
+        self._exports.show(export or Export("table", lambda: frame))
         selection = [] if chosen is None else [chosen]
         if self._table is None:
             self._table = self._made(frame, selection)
@@ -103,7 +115,7 @@ class Grid:
             self._table.param.update(value=self._pandas(frame), selection=selection)
         # A table that is made, or filled, while it is hidden stays blank.
         if not self.view.visible:
-            self.view.param.update(objects=[self._table], visible=True)
+            self.view.param.update(objects=[self._table, self._exports.view], visible=True)
 
     def hide(self) -> None:
         """Take the table from the page."""
@@ -162,7 +174,7 @@ class Grid:
 def _described(cell: Cell, *, sortable: bool) -> dict[str, Any]:
     return {
         "field": cell.name,
-        "title": cell.title,
+        "title": cell.title.replace("(UTC)", f"({present().zone})"),
         "formatter": "plaintext",
         "headerSort": sortable,
         "headerTooltip": False,
@@ -174,8 +186,10 @@ def _described(cell: Cell, *, sortable: bool) -> dict[str, Any]:
 
 
 def shown_time(name: str, form: str = TO_THE_SECOND) -> pl.Expr:
-    """Return a column of times as text, UTC."""
-    return pl.col(name).dt.strftime(form).fill_null("")
+    """Return a column of times as text, in the zone of who looks at them."""
+    zone = present().zone
+    time = pl.col(name) if zone == UTC_NAME else pl.col(name).dt.convert_time_zone(zone)
+    return time.dt.strftime(form).fill_null("")
 
 
 def shown(name: str) -> pl.Expr:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workbench.dashboards import queries
 from workbench.dashboards.event import EventPane
 from workbench.dashboards.filters import FilterForm
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
@@ -14,7 +15,12 @@ from workbench.dashboards.markup import notice
 from workbench.dashboards.pager import Pager
 from workbench.dashboards.parts import button, column, loading, text
 from workbench.dashboards.queries import CancelledError, Filters
-from workbench.errors import RangeError, UnknownStreamError, UnknownTypeError
+from workbench.errors import (
+    ConditionError,
+    RangeError,
+    UnknownStreamError,
+    UnknownTypeError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from workbench import Progress
     from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers, Listing
+    from workbench.dashboards.exporting import Export
 
 CELLS = (
     Cell("position", "Position", 76, form="id"),
@@ -60,7 +67,14 @@ class Log:
         self._note = text(loading("Reading…"), margin=(0, 0, 6, 0))
         self._stop = button("Stop", self._stop_search, align="start", visible=False)
         self._grid = Grid(CELLS, self._click)
-        main = column(self._pager.view, self._note, self._stop, self._grid.view, look="list")
+        keys = [
+            button(name, self._stepped(step), look="unseen", key=key)
+            for name, step, key in (
+                ("Next event of the list", 1, "next-event"),
+                ("Previous event of the list", -1, "previous-event"),
+            )
+        ]
+        main = column(self._pager.view, self._note, self._stop, self._grid.view, *keys, look="list")
         self.view = column(
             self._form.view, main, self._event.view, look="log", margin=(10, 0, 0, 0)
         )
@@ -102,7 +116,7 @@ class Log:
             listing = await self._answers.soon(lambda: self._answers.listing(place))
         except CancelledError:
             return  # whoever cancelled it has said so, or shows something else
-        except (UnknownStreamError, UnknownTypeError, RangeError) as error:
+        except (UnknownStreamError, UnknownTypeError, RangeError, ConditionError) as error:
             if turn == self._turn:
                 self._say(notice("Nothing can match.", str(error)))
             return
@@ -133,8 +147,18 @@ class Log:
             self._say(_nothing(place, listing))
         else:
             self._note.visible = False
-            self._grid.show(_rows(listing.rows), chosen=_row_of(listing, place))
+            self._grid.show(
+                _rows(listing.rows),
+                chosen=_row_of(listing, place),
+                export=self._export(place.filters),
+            )
         self._pager.show(listing)
+
+    def _export(self, filters: Filters) -> Export:
+        """Return all events that match, of which the page shows some."""
+        history = self._answers.history
+        code = f"{queries.code_of(filters)}.scan().collect()"
+        return self._answers.export("events", lambda: queries.matching(history, filters), code)
 
     def _say(self, html: str) -> None:
         self._listed = None
@@ -161,6 +185,19 @@ class Log:
             await self._on_place(self._place.filtered(Filters(stream=clicked["stream"])))
         else:
             await self._go(event=clicked["position"])
+
+    def _stepped(self, step: int) -> Callable[[Any], Awaitable[None]]:
+        """Return what opens the event that stands so many rows from the open one."""
+
+        async def act(_event: object) -> None:
+            if self._listing is None or self._place is None or self._listing.rows.is_empty():
+                return
+            here = _row_of(self._listing, self._place)
+            row = 0 if here is None else here + step
+            if 0 <= row < self._listing.rows.height:
+                await self._go(event=self._listing.rows["position"][row])
+
+        return act
 
     async def _to_start(self, start: int | None) -> None:
         await self._go(start=start)

@@ -19,6 +19,12 @@ MOST_BYTES = 4_096  # of a dump
 OPEN_LEVELS = 3
 _WIDTH = 8  # bytes in a line of a dump, which also fits a telephone
 _WRAPPER = ("_type_", "_data_")
+_COPY = (
+    "const pre = this.parentNode.querySelector('pre');"
+    "const done = () => this.textContent = 'Copied';"
+    "if (navigator.clipboard) navigator.clipboard.writeText(pre.textContent).then(done);"
+    "else { getSelection().selectAllChildren(pre); document.execCommand('copy'); done(); }"
+)
 
 
 def escaped(value: object) -> str:
@@ -148,6 +154,14 @@ def raw(state: bytes) -> str:
         f"{cut}<details open><summary>Hex</summary>"
         f"<pre class=hex>{escaped(hex_dump(state))}</pre></details>"
         f"<details><summary>Text</summary><pre class=wrap>{escaped(text)}</pre></details>"
+    )
+
+
+def code_block(code: str) -> str:
+    """Return Python, or other text to be taken along, with a button that copies it."""
+    return (
+        f"<div class=code><pre class=wrap tabindex=0>{escaped(code)}</pre>"
+        f'<button type=button class=copy onclick="{escaped(_COPY)}">Copy</button></div>'
     )
 
 

@@ -43,8 +43,8 @@ class Pager:
         self._listing: Listing | None = None
         self._status = text(css_classes=["wb-status"])
         self._first = button("First", self._to_first)
-        self._previous = button("← Previous", self._to_previous)
-        self._next = button("Next →", self._to_next)
+        self._previous = button("← Previous", self._to_previous, key="previous-page")
+        self._next = button("Next →", self._to_next, key="next-page")
         self._last = button("Last", self._to_last)
         self._size = choice("Page size", {f"{n} a page": n for n in SIZES}, self._resize, width=124)
         options = {"width": 116, "sizing_mode": "fixed", "margin": 0, "align": "center"}

@@ -69,8 +69,30 @@ def text(html: str = "", **options: Any) -> Text:  # noqa: ANN401, Panel's optio
     return Text(html, **chosen)  # type: ignore[no-untyped-call]
 
 
-def button(name: str, act: Act, *, look: str = "", **options: Any) -> pn.widgets.Button:  # noqa: ANN401
-    """Return a button; `look` names classes of `button.css`: 'link', 'tab' or 'narrow'."""
+def button(
+    name: str,
+    act: Act,
+    *,
+    look: str = "",
+    key: str = "",
+    **options: Any,  # noqa: ANN401, Panel's options
+) -> pn.widgets.Button:
+    """Return a button.
+
+    Parameters
+    ----------
+    name
+        What is written on it.
+    act
+        What a click does.
+    look
+        Classes of `button.css`: 'link', 'small', 'tab', 'narrow' or 'unseen'.
+    key
+        Which key presses it: one of the names in `page.html`, such as 'next-page'.
+    options
+        Those of Panel.
+    """
+    look = f"{look} key-{key}" if key else look
     found = pn.widgets.Button(  # type: ignore[no-untyped-call]
         label=name,
         css_classes=[f"wb-{name}" for name in look.split()],

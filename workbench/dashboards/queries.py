@@ -8,7 +8,6 @@ positions that match; paging is then a slice.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -45,11 +44,13 @@ class Filters:
     """The greatest position, inclusive."""
     text: str | None = None
     """What the payload contains, whether in upper or lower case."""
+    where: str | None = None
+    """A condition on the event and its payload, as `History.where` takes it."""
 
     @property
     def reads_payloads(self) -> bool:
         """Whether payloads have to be read to tell which events match."""
-        return any((self.since, self.until, self.text))
+        return any((self.since, self.until, self.text, self.where))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class CancelledError(Exception):
 
 
 def narrowed(history: History, filters: Filters) -> History:
-    """Return the history narrowed by all filters but the text.
+    """Return the history narrowed by all filters.
 
     Raises
     ------
@@ -75,6 +76,8 @@ def narrowed(history: History, filters: Filters) -> History:
         If the history has no such type or stream.
     RangeError
         If a range ends before it begins, or a time cannot be read.
+    ConditionError
+        If the condition cannot be read.
     """
     first = filters.first_position
     if first is not None or filters.last_position is not None:
@@ -88,7 +91,40 @@ def narrowed(history: History, filters: Filters) -> History:
         history = history.since(filters.since)
     if filters.until is not None:
         history = history.until(filters.until)
-    return history
+    if filters.where is not None:
+        history = history.where(filters.where)
+    return history if filters.text is None else history.containing(filters.text)
+
+
+def code_of(filters: Filters) -> str:
+    """Return the Python that narrows a `history` as `narrowed` does, all filters included.
+
+    Examples
+    --------
+    >>> code_of(Filters(types=("Order.Placed",), first_position=10))
+    "history.between(after=9).of_types('Order.Placed')"
+    """
+    ends = []
+    if filters.first_position is not None:
+        ends.append(f"after={filters.first_position - 1}")
+    if filters.last_position is not None:
+        ends.append(f"upto={filters.last_position}")
+    steps = [
+        f".between({', '.join(ends)})" if ends else "",
+        f".of_types({', '.join(map(repr, filters.types))})" if filters.types else "",
+        *(
+            f".{name}({value!r})"
+            for name, value in (
+                ("of_streams", filters.stream),
+                ("since", filters.since),
+                ("until", filters.until),
+                ("where", filters.where),
+                ("containing", filters.text),
+            )
+            if value is not None
+        ),
+    ]
+    return f"history{''.join(steps)}"
 
 
 def matching(history: History, filters: Filters) -> pl.LazyFrame:
@@ -96,18 +132,10 @@ def matching(history: History, filters: Filters) -> pl.LazyFrame:
 
     Raises
     ------
-    UnknownTypeError, UnknownStreamError, RangeError
+    UnknownTypeError, UnknownStreamError, RangeError, ConditionError
         As `narrowed` does.
     """
-    events = narrowed(history, filters).scan()
-    return events if filters.text is None else events.filter(contains(filters.text))
-
-
-def contains(text: str) -> pl.Expr:
-    """Return whether `data` contains `text`, as it is or as JSON writes it, in any case."""
-    forms = {text, json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]}
-    pattern = "|".join(pl.escape_regex(form) for form in sorted(forms))
-    return pl.col("data").str.contains(f"(?i){pattern}").fill_null(value=False)
+    return narrowed(history, filters).scan()
 
 
 def find(
@@ -130,18 +158,16 @@ def find(
 
     Raises
     ------
-    UnknownTypeError, UnknownStreamError, RangeError
+    UnknownTypeError, UnknownStreamError, RangeError, ConditionError
         As `narrowed` does.
     CancelledError
         If `is_cancelled` says so.
     """
     chosen = narrowed(history, filters).with_progress(on_progress)
-    condition = pl.lit(value=True) if filters.text is None else contains(filters.text)
     positions, rows, total = [pl.Series("position", [], pl.Int64)], [LISTING.frame()], 0
-    for frame in chosen.batches(READ):
+    for found in chosen.batches(READ):
         if is_cancelled():
             raise CancelledError
-        found = frame.filter(condition)
         positions.append(found["position"])
         total += found.height
         if total <= MOST_KEPT:
@@ -154,7 +180,7 @@ def count(history: History, filters: Filters, *, found: Found | None = None) -> 
 
     Raises
     ------
-    UnknownTypeError, UnknownStreamError, RangeError
+    UnknownTypeError, UnknownStreamError, RangeError, ConditionError
         As `narrowed` does.
     """
     if filters.reads_payloads:
@@ -197,7 +223,7 @@ def page_of(
 
     Raises
     ------
-    UnknownTypeError, UnknownStreamError, RangeError
+    UnknownTypeError, UnknownStreamError, RangeError, ConditionError
         As `narrowed` does.
     """
     if filters.reads_payloads:
@@ -255,7 +281,7 @@ def _slice(
     if chosen.is_empty():
         return LISTING.frame()
     # Which events match is known, so neither time nor payload is looked at again.
-    around = narrowed(history, replace(filters, since=None, until=None, text=None))
+    around = narrowed(history, replace(filters, since=None, until=None, text=None, where=None))
     run = (pl.col("position").diff() > _FAR).fill_null(value=False).cum_sum().alias("run")
     runs = chosen.to_frame().group_by(run, maintain_order=True).agg("position")["position"]
     return pl.concat([listed_at(around, positions) for positions in runs])

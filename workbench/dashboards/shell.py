@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
 
 from workbench.dashboards.address import Place, place_of, query_of
 from workbench.dashboards.compare import Compare
+from workbench.dashboards.lanes import LanesPage
 from workbench.dashboards.log import Log
 from workbench.dashboards.overview import Overview
+from workbench.dashboards.own_work import OwnWork
 from workbench.dashboards.parts import button, choice, column, failure, row, text
 from workbench.dashboards.replay import Replay
 from workbench.dashboards.schemas import SchemasPage
-from workbench.dashboards.session import Session
+from workbench.dashboards.session import UTC_NAME, Session, show_for, zone_of
 from workbench.dashboards.style import sheets
+from workbench.dashboards.whatif import WhatIf
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -26,11 +30,13 @@ if TYPE_CHECKING:
 TITLES = {
     "overview": "Overview",
     "log": "Log",
+    "lanes": "Lanes",
     "schemas": "Schemas",
     "replay": "Replay",
     "compare": "Compare",
+    "whatif": "What if",
 }
-Pages = Overview | Log | SchemasPage | Replay | Compare
+Pages = Overview | Log | LanesPage | SchemasPage | Replay | Compare | WhatIf
 _LOG = logging.getLogger(__name__)
 
 
@@ -43,20 +49,30 @@ class Workbench(pn.viewable.Viewer):
         What is asked of each history, by the name under which it is shown.
     place
         Where to begin.
+    session
+        Who looks at them.
     writes
         Whether projections may be written on the page: their code runs in this process.
     """
 
     def __init__(
-        self, answers: Mapping[str, Answers], place: Place | None = None, *, writes: bool = False
+        self,
+        answers: Mapping[str, Answers],
+        place: Place | None = None,
+        session: Session | None = None,
+        *,
+        writes: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._answers = answers
-        self._session = Session(writes=writes)
+        self._own = OwnWork(writes=writes)
         self._place = place or Place()
-        self._opened: str | None = None
+        self._session = session or Session()
+        self._opened: tuple[str, str] | None = None
+        """The history, and the zone of times, that the pages were made for."""
         self._pages: dict[str, Pages] = {}
         self._location = pn.state.location
+        self._browser: Any = None
         self._tabs = {
             name: button(title, self._to_page(name), look="tab") for name, title in TITLES.items()
         }
@@ -68,13 +84,20 @@ class Workbench(pn.viewable.Viewer):
             visible=len(answers) > 1,
             margin=(0, 16, 0, 0),
         )
+        self._zone = choice(
+            "Times in",
+            {"Times in UTC": "", "Local times": "local"},
+            self._choose_zone,
+            width=138,
+            visible=self._location is not None,
+        )
         self._failed = text(margin=(8, 0, 0, 0), visible=False)
         self._retry = button(
             "Try again", self._again, align="start", margin=(6, 0, 0, 0), visible=False
         )
         self._body = column()
         self._view = column(
-            row(self._choice, *self._tabs.values(), look="bar top"),
+            row(self._choice, *self._tabs.values(), self._zone, look="bar top"),
             self._failed,
             self._retry,
             self._body,
@@ -82,6 +105,9 @@ class Workbench(pn.viewable.Viewer):
         )
         if self._location is not None:
             self._location.param.watch(self._follow, "search")
+            self._browser = pn.state.browser_info
+            if self._browser is not None:
+                self._browser.param.watch(self._learn_zone, "timezone")
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return what Panel shows for it."""
@@ -102,6 +128,9 @@ class Workbench(pn.viewable.Viewer):
     async def arrive(self, place: Place) -> None:
         """Show a place; what goes wrong is said on the page, which stays usable."""
         self._place = place
+        zone = zone_of(getattr(self._browser, "timezone", None)) if place.zone else UTC_NAME
+        self._session = replace(self._session, zone=zone)
+        show_for(self._session)
         page = self._page(place)
         try:
             await page.show(place)
@@ -121,20 +150,25 @@ class Workbench(pn.viewable.Viewer):
     def _page(self, place: Place) -> Pages:
         name = place.history or ""
         name = name if name in self._answers else next(iter(self._answers))
-        if name != self._opened:
-            self._opened = name
+        if (name, self._session.zone) != self._opened:
+            self._opened = (name, self._session.zone)
             answers = self._answers[name]
             self._pages = {
                 "overview": Overview(answers, self.go),
                 "log": Log(answers, self.go),
-                "replay": Replay(answers, self.go, self._session),
-                "compare": Compare(answers, self.go),
+                "lanes": LanesPage(answers, self.go),
+                "replay": Replay(answers, self.go, self._own),
+                "compare": Compare(answers, self.go, self._own, self._answers),
+                "whatif": WhatIf(answers, self.go, self._own),
                 "schemas": SchemasPage(answers, self.go),
             }
             self._choice.value = name
+            self._zone.value = place.zone or ""
         for page_name, tab in self._tabs.items():
             tab.css_classes = ["wb-tab", "wb-here"] if page_name == place.page else ["wb-tab"]
         page = self._pages[place.page]
+        if isinstance(page, (Replay, Compare, WhatIf)):
+            page.fill(place)
         if list(self._body) != [page.view]:
             self._body[:] = [page.view]
         return page
@@ -146,8 +180,19 @@ class Workbench(pn.viewable.Viewer):
         return open_page
 
     async def _choose(self, event: Any) -> None:  # noqa: ANN401, Panel's event
-        if event.new != self._opened:
-            await self.go(Place(history=event.new, page=self._place.page))
+        if self._opened is None or event.new != self._opened[0]:
+            here = self._place
+            await self.go(Place(history=event.new, page=here.page, zone=here.zone))
+
+    async def _choose_zone(self, event: Any) -> None:  # noqa: ANN401, Panel's event
+        zone = event.new or None
+        if zone != self._place.zone:
+            await self.go(self._place.to(zone=zone))
+
+    async def _learn_zone(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
+        """Show times anew, once the browser has said which zone it is in."""
+        if self._place.zone:
+            await self.arrive(self._place)
 
     async def _again(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         await self.arrive(self._place)

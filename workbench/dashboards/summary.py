@@ -184,8 +184,13 @@ def said(rate: pl.DataFrame, every: str, *, most: int = 6) -> pl.DataFrame:
 
 def behind_window(moment: datetime, every: str) -> Filters:
     """Return the filters for the events of the window of activity that `moment` is in."""
-    begin = pl.lit(moment).dt.truncate(every)
-    end = begin.dt.offset_by(every).dt.offset_by("-1us")
+    return behind_range(moment, moment, every)
+
+
+def behind_range(first: datetime, last: datetime, every: str) -> Filters:
+    """Return the filters for the events of all windows from one moment's to another's."""
+    begin = pl.lit(first).dt.truncate(every)
+    end = pl.lit(last).dt.truncate(every).dt.offset_by(every).dt.offset_by("-1us")
     form = "%Y-%m-%dT%H:%M:%S%.6f" if every == EVERY["hour"] else "%Y-%m-%d"
     since, until = pl.select(
         begin.dt.strftime(form).alias("since"), end.dt.strftime(form).alias("until")

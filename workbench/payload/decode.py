@@ -9,7 +9,6 @@ takes a neighbour with it.
 from __future__ import annotations
 
 import re
-from collections import deque
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import repeat
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workbench.payload.codec import read_json
+from workbench.payload.validity import odd_payloads
 from workbench.sources.base import as_text
 from workbench.tables import EVENTS, TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from workbench.payload.codec import Codec
 
@@ -46,12 +45,41 @@ def after_time(texts: pl.Series) -> pl.Series | None:
     That is what is left to parse of most events: the time is known already, and is the
     longest value of them.
     """
-    states = texts.cast(pl.Binary)
-    after = states.bin.slice(TIME_ENDS - len(TIME_CLOSES), len(TIME_CLOSES) + 1)
-    fits = states.bin.starts_with(TIME_OPENS) & after.bin.starts_with(TIME_CLOSES + b",")
-    if not fits.all(ignore_nulls=False):
-        return None
-    return states.bin.slice(TIME_ENDS + 1).cast(pl.String)
+    return _Opening(texts.cast(pl.Binary)).rest
+
+
+class _Opening:
+    """How payloads begin: with their time, as the library's JSONTranscoder writes it, or not."""
+
+    def __init__(self, states: pl.Series) -> None:
+        self._states = states
+        closes = states.bin.slice(TIME_ENDS - len(TIME_CLOSES), len(TIME_CLOSES) + 1)
+        opens = states.bin.starts_with(TIME_OPENS)
+        self.fits = opens & closes.bin.starts_with(TIME_CLOSES)
+        """Which begin with a text of a time's length; it may be no time."""
+        self._goes_on = opens & closes.bin.starts_with(TIME_CLOSES + b",")
+
+    @cached_property
+    def sliced(self) -> pl.Series:
+        """What stands where the time does."""
+        return as_text(self._states.bin.slice(len(TIME_OPENS), _TIME_LENGTH), "null")
+
+    @cached_property
+    def times(self) -> pl.Series | None:
+        """The times, if each payload begins with one."""
+        return _parsed_by_arrow(self.sliced) if self.fits.all(ignore_nulls=False) else None
+
+    @cached_property
+    def rest(self) -> pl.Series | None:
+        """What comes after the time and its comma, if there is that in each payload."""
+        if not self._goes_on.all(ignore_nulls=False):
+            return None
+        return self._states.bin.slice(TIME_ENDS + 1).cast(pl.String)
+
+    @property
+    def after_known_time(self) -> pl.Series | None:
+        """The rest, if what stands before it is nothing but a time in each payload."""
+        return None if self.times is None else self.rest
 
 
 def raw_columns(
@@ -137,9 +165,10 @@ class _Payloads:
         plain = states.bin.starts_with(b"{") & text.is_not_null()
         if not codec.is_plain:
             plain = pl.zeros(states.len(), pl.Int8, eager=True).cast(pl.Boolean)
-        text = self._peeled(raw, text, plain, codec)
-        self.text = self._checked(text) if checks else text
-        self.bytes = self.text.cast(pl.Binary)
+        self.text = self._peeled(raw, text, plain, codec)
+        self._opening = _Opening(self.text.cast(pl.Binary))
+        if checks:
+            self._check()
 
     def _peeled(
         self, raw: pl.DataFrame, text: pl.Series, plain: pl.Series, codec: Codec
@@ -158,38 +187,15 @@ class _Payloads:
         )
         return text.scatter(rows, pl.Series([read.data for read in peeled], dtype=pl.String))
 
-    def _checked(self, text: pl.Series) -> pl.Series:
-        """Check every payload to be JSON: as fast as a loop can, which skips over values."""
-        skip = _skipper()
-        payloads = text.drop_nulls().cast(pl.Binary).to_list()
-        try:
-            deque(map(skip, payloads), maxlen=0)
-            replaced: dict[int, str | None] = {}
-        except (ValueError, RecursionError):
-            replaced = self._replaced(text, skip)
-        for row in _with_long_integers(text):
-            if row not in replaced:
-                data, problem = read_json(text[row])
-                if problem is not None:
-                    self._problems[row] = problem
-                if data is None:
-                    replaced[row] = None
-        if not replaced:
-            return text
-        return text.scatter(list(replaced), pl.Series(list(replaced.values()), dtype=pl.String))
-
-    def _replaced(self, text: pl.Series, skip: Callable[[bytes], object]) -> dict[int, str | None]:
-        """Return the rows that are not JSON, with what can be read instead."""
-        replaced: dict[int, str | None] = {}
-        for row, payload in enumerate(text.cast(pl.Binary).to_list()):
-            try:
-                if payload is not None:
-                    skip(payload)
-            except (ValueError, RecursionError):
-                replaced[row], problem = read_json(payload.decode())
-                if problem is not None:
-                    self._problems[row] = problem
-        return replaced
+    def _check(self) -> None:
+        """Check every payload to be JSON, and keep what can be read of those that are not."""
+        odd = odd_payloads(self.text, self._opening.after_known_time)
+        if not odd:
+            return
+        self._problems.update((row, t.problem) for row, t in odd.items() if t.problem is not None)
+        read = pl.Series([t.data for t in odd.values()], dtype=pl.String)
+        self.text = self.text.scatter(list(odd), read)
+        self._opening = _Opening(self.text.cast(pl.Binary))
 
     def data(self) -> pl.Series:
         return self.text.alias("data")
@@ -203,12 +209,10 @@ class _Payloads:
 
     def time(self) -> pl.Series:
         """The times: sliced where they stand first, else searched for."""
-        after = self.bytes.bin.slice(len(TIME_OPENS) + _TIME_LENGTH, len(TIME_CLOSES))
-        fits = self.bytes.bin.starts_with(TIME_OPENS) & after.bin.starts_with(TIME_CLOSES)
-        sliced = as_text(self.bytes.bin.slice(len(TIME_OPENS), _TIME_LENGTH), "null")
-        if fits.all(ignore_nulls=False):
-            return parse_times(sliced).alias("time")
-        times = parse_times(sliced.set(~fits, None))
+        if self._opening.times is not None:
+            return self._opening.times.alias("time")
+        fits = self._opening.fits
+        times = parse_times(self._opening.sliced.set(~fits, None))
         rows = self._naming(~fits, "timestamp")
         if rows:
             found = pl.Series([_time_text(self._envelope(row).timestamp) for row in rows])
@@ -239,16 +243,19 @@ class _Payloads:
     @cached_property
     def _names_more(self) -> pl.Series:
         """Which payloads name a schema version or a cause, somewhere: one pass for all."""
-        return self.text.str.contains_any(["class_version", *_NAMED_METADATA])
+        rest = self._opening.after_known_time
+        return (self.text if rest is None else rest).str.contains_any(
+            ["class_version", *_NAMED_METADATA]
+        )
 
     def _naming(self, among: pl.Series, *names: str) -> list[int]:
         """Return the rows `among` which the text has one of the names in quotes."""
         rows = among.fill_null(value=False).arg_true()
         if rows.is_empty():
             return []
-        quoted = [f'"{name}"' for name in names]
-        found = self.text.gather(rows).str.contains_any(quoted).fill_null(value=False)
-        named: list[int] = rows.filter(found).to_list()
+        texts = self.text.gather(rows)
+        found = [texts.str.contains(f'"{name}"', literal=True) for name in names]
+        named: list[int] = rows.filter(pl.select(pl.any_horizontal(found)).to_series()).to_list()
         return named
 
     def _envelope(self, row: int) -> Any:  # noqa: ANN401, a class made at run time
@@ -258,13 +265,6 @@ class _Payloads:
             except (ValueError, RecursionError):
                 self._envelopes[row] = _envelope()()
         return self._envelopes[row]
-
-
-def _skipper() -> Callable[[bytes], object]:
-    """Return a decoder that walks over a JSON value and builds nothing."""
-    import msgspec
-
-    return msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def _envelope() -> Any:  # noqa: ANN401, a class made at run time
@@ -348,26 +348,3 @@ _PLAIN_TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
     r"(Z|[+-][0-9]{2}:[0-9]{2})?$"
 )
-
-
-def _with_long_integers(text: pl.Series) -> list[int]:
-    """Return the rows that may hold an integer of 19 digits or more.
-
-    Such a run fills at least one aligned word of eight bytes with digits. These are
-    looked for first: most frames have none, and cost one pass over the bytes.
-    """
-    import numpy as np
-
-    high, six = np.uint64(0xF0F0F0F0F0F0F0F0), np.uint64(0x0606060606060606)
-    threes = np.uint64(0x3030303030303030)
-    for buffer in text.to_arrow(compat_level=pl.CompatLevel.newest()).buffers()[2:]:
-        words = np.frombuffer(buffer, dtype=np.uint64, count=buffer.size // 8)
-        digits = words[(words & high) == threes]
-        if (((digits + six) & high) == threes).any():
-            found = text.str.contains(_LONG_INTEGER).fill_null(value=False)
-            rows: list[int] = found.arg_true().to_list()
-            return rows
-    return []
-
-
-_LONG_INTEGER = r"[:\[,\s]-?[0-9]{19}"

@@ -1,10 +1,11 @@
 """From JSON texts of one event type to typed columns.
 
-A column of texts is parsed as newline-delimited JSON in one go, with the fields
-known so far; a field that is not known yet makes the frame be read again with its
-schema inferred from all its rows, so that no field is ever missed. Texts that no
-columnar reader takes are read one by one. A field with values of different kinds
-becomes text: a text as it is, anything else as JSON.
+Texts that are all written alike are cut into columns; see `workbench.payload.shaped`.
+Others are parsed as newline-delimited JSON in one go, with the fields known so far; a
+field that is not known yet makes the frame be read again with its schema inferred from
+all its rows, so that no field is ever missed. Texts that no columnar reader takes are
+read one by one. A field with values of different kinds becomes text: a text as it is,
+anything else as JSON.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from workbench.payload.decode import after_time
+from workbench.payload.shaped import columns_of_one_shape
 from workbench.payload.wrapped import FAILURES, native_column
 from workbench.tables import EVENTS
 
@@ -68,7 +70,10 @@ class TypedReader:
         return [self._piece(rows) for rows in _by_type(checked())]
 
     def _known(self, rows: _Rows, *, is_checked: bool) -> Piece | None:
-        """Parse with the fields known so far; None if they are not all."""
+        """Cut, or parse with the fields known so far; None if they are not all."""
+        shaped = columns_of_one_shape(rows.frame[_LINE], "{" if rows.is_sliced else "")
+        if shaped is not None:
+            return rows.piece(shaped)
         schema = self._schemas.get(rows.type)
         # Arrow's reader takes no text but objects: at `null` it ends the process.
         if schema is None or not rows.are_objects:

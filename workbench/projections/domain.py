@@ -35,6 +35,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_KNOWN = 200_000  # ids that are kept as objects
 _NO_TIME = '{"timestamp":0,'
 _KEPT_WHOLE = "integer beyond 64 bits"  # the one problem that leaves a text as it was
+_NEXT_PROBLEM = "; "
 
 
 class Unmade(NamedTuple):
@@ -124,29 +125,43 @@ class DomainEvents:
 
     def _made(self, part: pl.DataFrame, states: list[dict[str, Any]]) -> list[Any]:
         """Return the events, column by column, which is a loop in C for each."""
-        types, streams = part["type"].to_list(), part["stream"].to_list()
-        makers = [self._makers.get(type_) or self._maker(type_) for type_ in types]
-        known, ids = self._ids, list[Any]()
-        for maker, stream in zip(makers, streams, strict=True):
-            try:
-                ids.append(known.get(stream) or self._id(stream) if maker.is_uuid else stream)
-            except ValueError as error:
-                ids.append(Unmade(error))
+        types = part["type"].to_list()
+        makers = {type_: self._makers.get(type_) or self._maker(type_) for type_ in set(types)}
+        ids = self._ids_of(part["stream"].to_list(), types, makers)
         _put(states, "originator_id", ids)
         _put(states, "originator_version", part["version"].to_list())
-        kinds, wanted = [m.kind for m in makers], [m.class_version for m in makers]
+        kinds = {type_: maker.kind for type_, maker in makers.items()}
+        versions = {type_: maker.class_version for type_, maker in makers.items()}
+        wanted = list(map(versions.__getitem__, types))
         stored = list(map(dict.pop, states, repeat("class_version"), repeat(1)))
-        found: list[Any] = list(map(object.__new__, kinds))
+        found: list[Any] = list(map(object.__new__, map(kinds.__getitem__, types)))
         deque(map(object.__setattr__, found, repeat("__dict__"), states), 0)
         if stored != wanted:
             for i, (old, new) in enumerate(zip(stored, wanted, strict=True)):
                 if old != new:
                     found[i] = _upcast(found[i], states[i], old, new)
-        if Unmade in map(type, ids) or self._has_unmade:
-            for i, (maker, id_) in enumerate(zip(makers, ids, strict=True)):
-                if maker.problem is not None or id_.__class__ is Unmade:
-                    found[i] = id_ if maker.problem is None else Unmade(maker.problem)
+        if self._has_unmade or Unmade in map(type, ids):
+            for i, (type_, id_) in enumerate(zip(types, ids, strict=True)):
+                problem = makers[type_].problem
+                if problem is not None or id_.__class__ is Unmade:
+                    found[i] = id_ if problem is None else Unmade(problem)
         return found
+
+    def _ids_of(self, streams: list[str], types: list[str], makers: dict[str, _Maker]) -> list[Any]:
+        """Return the id of each event: of the class that the library would make it."""
+        known = self._ids
+        if all(maker.is_uuid for maker in makers.values()):
+            ids: list[Any] = list(map(known.get, streams))
+            if all(ids):
+                return ids
+        ids = []
+        for type_, stream in zip(types, streams, strict=True):
+            is_uuid = makers[type_].is_uuid
+            try:
+                ids.append(known.get(stream) or self._id(stream) if is_uuid else stream)
+            except ValueError as error:
+                ids.append(Unmade(error))
+        return ids
 
     def _one(self, row: dict[str, Any]) -> Any:  # noqa: ANN401, an event of any class
         """Return one event, made by the library's mapper."""
@@ -164,7 +179,8 @@ class DomainEvents:
     def _payload(self, row: dict[str, Any]) -> bytes:
         if row["data"] is None:
             raise undecodable(row["problem"])
-        if row["problem"] is None or row["problem"].startswith(_KEPT_WHOLE):
+        problems = (row["problem"] or _KEPT_WHOLE).split(_NEXT_PROBLEM)
+        if all(problem.startswith(_KEPT_WHOLE) for problem in problems):
             return row["data"].encode()  # type: ignore[no-any-return]
         # A NaN, which Python writes and strict JSON does not have.
         stored = self._state(row["position"])
@@ -286,16 +302,18 @@ def decoded_lines(texts: pl.Series) -> list[dict[str, Any]]:
     """
     lines = texts.str.join("\n")[0]
     try:
-        found = _decode_lines(lines)
+        found: list[dict[str, Any]] = _decode_lines(lines)
     except msgspec.ValidationError:
         found = [_revived_fields(fields) for fields in _decode_any_lines(lines)]
     else:
-        of_class = _OF_CLASS.get
+        wrapped = _OF_CLASS.keys()
         for fields in found:
             for name, value in fields.items():
-                convert = of_class(value.__class__)
-                if convert is not None:
-                    fields[name] = convert(value)
+                kind = value.__class__
+                if kind is _Decimal:  # the class of most
+                    fields[name] = Decimal(value.value)
+                elif kind in wrapped:
+                    fields[name] = _OF_CLASS[kind](value)
             if len(fields) == 2 and "_type_" in fields:  # noqa: PLR2004, the wrapper
                 raise _UnsureError
     if len(found) != texts.len():

@@ -54,38 +54,49 @@ class KeptTable:
 
     def flush(self) -> None:
         """Log what the present event has changed."""
-        container, touched = self.container, self.touched
-        if self._flushed_at != self.writer.cursor.event:
-            self._flushed_at = self.writer.cursor.event
-            self._replaced.clear()
+        touched, put, event = self.touched, self.touched.put, self.writer.cursor.event
+        if self._flushed_at != event:
+            self._flushed_at = event
+            if self._replaced:
+                self._replaced.clear()
         if touched.all:
-            if self._is_new:
-                self._is_new, self._begun_at = False, self.writer.cursor.event
-            now = by_key(container)
-            for key in [*now, *(key for key in self.writer.states if key not in now)]:
-                self._log(key, now.get(key, _NO))
-            touched.all = not self.is_tracked
-        elif isinstance(container, dict):
-            self._flush_keys(container, touched)
+            self._flush_all()
+        elif len(put) == 1 and not touched.keys:
+            self._flush_key(*put[0])  # as most events do
+        else:
+            self._flush_keys()
+        touched.keys.clear()
+        put.clear()
+
+    def _flush_all(self) -> None:
+        if self._is_new:
+            self._is_new, self._begun_at = False, self.writer.cursor.event
+        now = by_key(self.container)
+        for key in [*now, *(key for key in self.writer.states if key not in now)]:
+            self._log(key, now.get(key, _NO))
+        self.touched.all = not self.is_tracked
+
+    def _flush_keys(self) -> None:
+        container = self.container
+        if isinstance(container, dict):
+            for key in self.touched.gathered():
+                self._flush_key(key, dict.get(container, key, _NO))
         elif isinstance(container, list):
-            for key in touched.keys:
+            for key in self.touched.keys:
                 self._log(key, list.__getitem__(container, key))
         else:
-            for key in touched.keys:
+            for key in self.touched.keys:
                 self._log(key, True if key in container else _NO)
-        touched.keys.clear()
 
-    def _flush_keys(self, container: dict[Any, Any], touched: Touched) -> None:
-        writer, get = self.writer, dict.get
-        is_plain = not self._shadow and writer.columns.keys() == {VALUE}
-        states = writer.states
-        for key in touched.keys:
-            value = get(container, key, _NO)
-            state = states.get(key) if is_plain and value.__class__ in FIXED else None
-            if state is None or state.values is None:
-                self._log(key, value)
-            elif (old := state.values[0]) != value or old.__class__ is not value.__class__:
-                writer.write(state, (value,))
+    def _flush_key(self, key: Any, value: Any) -> None:
+        writer = self.writer
+        columns, state = writer.columns, None
+        if not self._shadow and len(columns) == 1 and VALUE in columns and value.__class__ in FIXED:
+            state = writer.states.get(key)
+        if state is None or state.values is None:
+            self._log(key, value)
+        elif (old := state.values[0]) != value or old.__class__ is not value.__class__:
+            writer.write(state, (value,))
 
     def _log(self, key: Any, value: Any) -> None:
         writer = self.writer
@@ -167,6 +178,7 @@ class KeptTable:
         """
         self.writer.undo()
         touched, now = self.touched, by_key(self.container)
+        touched.gathered()
         if self._flushed_at == self.writer.cursor.event:
             # The event failed after it was looked at: what is kept of it is taken back too.
             touched.all = True
@@ -190,7 +202,7 @@ class KeptTable:
                 if (changed.get(key, now.get(key, _NO)) is not _NO)
             }
         _refill(self.container, before)
-        touched.keys.clear()
+        touched.clear()
         touched.all = self._is_new
 
     def settled(self) -> None:

@@ -77,7 +77,6 @@ class LibraryRun(Running):
         self.application = history.application or history.name
         self._events = DomainEvents(given.classes, history.state, given.transcoder, given.mapper)
         self._view = self._made_view(projection, view, dict(given.env))
-        self._flush = self._view.flush
         self._projection = _made_projection(projection, self._view.view)
         self._dispatcher = _dispatcher(self._projection)
         self._process = self._projection.process_event
@@ -172,26 +171,18 @@ class LibraryRun(Running):
             at = upto
 
     def _calls(self, events: list[Any], positions: list[int], types: list[str]) -> list[Call]:
-        name, process = self.application, self._process_one
-        known = [{"application_name": name, "notification_id": p} for p in positions]
-        # As its frozen dataclass would make it, in a fifth of the time.
-        tracked = list(map(object.__new__, repeat(Tracking, len(known))))
-        deque(map(object.__setattr__, tracked, repeat("__dict__"), known), 0)
-        targets = self._targets
-        found: list[Call] = []
-        for event, tracking, type_ in zip(events, tracked, types, strict=True):
-            kind = event.__class__
-            if kind is Unmade:
-                found.append((self.spent(self._handlers.get(type_, UNMADE)), _fail, event.error))
-            else:
-                spent, handler = targets.get(kind) or self._target(kind)
-                found.append((spent, process, (handler, event, tracking)))
-        return found
-
-    def _process_one(self, call: tuple[Callable[[Any, Tracking], object], Any, Tracking]) -> None:
-        handler, event, tracking = call
-        handler(event, tracking)
-        self._flush()
+        kinds = list(map(type, events))
+        targets = list(map(self._targets.get, kinds))
+        if not all(targets):
+            targets = [
+                (self.spent(self._handlers.get(type_, UNMADE)), _fail)
+                if kind is Unmade
+                else self._target(kind)
+                for kind, type_ in zip(kinds, types, strict=True)
+            ]
+        booked, handlers = zip(*targets, strict=True)
+        given = zip(handlers, events, _tracked(self.application, positions), strict=True)
+        return list(zip(booked, repeat(self._view.process), given))
 
     def _target(self, kind: type) -> tuple[Spent, Callable[[Any, Tracking], object]]:
         """Return what processes events of a class: the method that would be dispatched to."""
@@ -280,8 +271,16 @@ def _name(method: Any, kind: type) -> str:  # noqa: ANN401, a function of any ki
     return f"process_event({short_name(kind.__qualname__)})" if name == "_" else name
 
 
-def _fail(error: Exception) -> None:
-    raise error
+def _fail(unmade: Unmade, _: Tracking) -> None:
+    raise unmade.error
+
+
+def _tracked(application: str, positions: list[int]) -> list[Tracking]:
+    """Return positions as their frozen dataclass would make them, in a fifth of the time."""
+    known = [{"application_name": application, "notification_id": p} for p in positions]
+    found = list(map(object.__new__, repeat(Tracking, len(known))))
+    deque(map(object.__setattr__, found, repeat("__dict__"), known), 0)
+    return found
 
 
 def _no_classes(history: History, name: str, types: frozenset[str]) -> ProjectionError:

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from logging import Logger
-from operator import is_
 from threading import Condition, Event, Lock, RLock, Semaphore, Thread
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -22,10 +21,11 @@ from workbench.projections.kept import KeptTable, duplicate
 from workbench.projections.tracked import FIXED, tracked
 
 if TYPE_CHECKING:
-    from collections.abc import ValuesView
-
     from workbench.changelog.writer import Cursor, LogWriter
+    from workbench.projections.running import Processed
+    from workbench.projections.tracked import Touched
 
+_NO = object()
 _INTERNAL = (type(Lock()), type(RLock()), Condition, Event, Semaphore, Thread, Logger, ModuleType)
 
 
@@ -52,8 +52,9 @@ class MemoryView:
         self._cursor = cursor
         self._skipped = _own_names(view)
         self._slots = _slots(view)
+        self._is_plain = not self._slots and hasattr(view, "__dict__")
         self._tables: dict[str, KeptTable] = {}
-        self._watched: tuple[KeptTable, ...] = ()
+        self._watched: tuple[tuple[Touched, KeptTable], ...] = ()
         self._rest = KeptTable(type(view).__name__, cursor)
         """The one row of what is in no table of its own."""
         self._kept: dict[str, Any] = {}
@@ -61,9 +62,10 @@ class MemoryView:
         self._fresh: dict[str, Any] = {}
         self._names: tuple[str, ...] = ()
         self._last: tuple[Any, ...] = ()
+        self._bound: tuple[tuple[str, Any], ...] = ()
+        """Those that the view itself has, and what they are bound to."""
         self._count = 0
         """How many there are, -1 where they are looked at after every event."""
-        self._values: ValuesView[Any] | None = None
         self._look(logs=False)
 
     @property
@@ -74,16 +76,22 @@ class MemoryView:
             found.setdefault(self._rest.writer.name, self._rest.writer)
         return found
 
-    def flush(self) -> None:
-        """Log what the present event has changed."""
+    def process(self, call: Processed) -> None:
+        """Let a handler process an event, and log what that has changed."""
+        handler, event, tracking = call
+        handler(event, tracking)
         self._position = self._positions.get(self._application)
-        for table in self._watched:
-            touched = table.touched
-            if touched.keys or touched.all:
+        for touched, table in self._watched:
+            if touched.put or touched.keys or touched.all:
                 table.flush()
-        values = self._values or self._attributes().values()
-        if len(values) != self._count or not all(map(is_, values, self._last)):
+        found = vars(self._view) if self._is_plain else self._attributes()
+        if len(found) != self._count:
             self._look(logs=True)
+            return
+        for name, value in self._bound:
+            if found.get(name, _NO) is not value:
+                self._look(logs=True)
+                return
 
     def undo(self) -> None:
         """Make the view what it was before the present event."""
@@ -122,7 +130,7 @@ class MemoryView:
         ProjectionError
             If something was changed in a way that was not noted.
         """
-        for table in self._watched:
+        for _, table in self._watched:
             found = table.unseen()
             if found:
                 msg = (
@@ -154,7 +162,7 @@ class MemoryView:
             self._tables[name].hold({}, is_tracked=False)
         whole = {type(self._view).__name__: rest} if rest else {}
         self._rest.hold(whole, is_tracked=False)
-        self._watched = tuple(table for table in self._tables.values() if table.is_tracked)
+        self._watched = tuple((t.touched, t) for t in self._tables.values() if t.is_tracked)
         if logs:
             for table in (*self._tables.values(), self._rest):
                 if not table.is_tracked or table.touched.all:
@@ -168,7 +176,7 @@ class MemoryView:
         self._kept = self._fresh
         loose = any(value.__class__ not in FIXED for value in self._kept.values())
         self._count = -1 if loose or not logs else len(self._last)
-        self._values = None if self._slots else vars(self._view).values()
+        self._bound = tuple(pair for pair in attributes.items() if pair[0] not in self._skipped)
 
     def _hold_loose(self, name: str, value: Any, twin: Any) -> bool:  # noqa: ANN401
         """Compare as a whole what cannot be tracked; return whether it is a table of its own."""

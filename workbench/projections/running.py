@@ -30,6 +30,9 @@ AT_ONCE = 8192  # events whose changes are Python objects at the same time, few 
 Call = tuple["Spent", "Callable[[Any], object]", Any]
 """What an event comes to: what to book the time on, what to call, and with what."""
 
+Processed = tuple["Callable[[Any, Any], object]", Any, Any]
+"""What a projection of the library is given: its handler, an event, and the event's position."""
+
 
 class Spent:
     """The time that a handler took, with what it takes to call it."""

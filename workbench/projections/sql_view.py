@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from workbench.changelog.log import ChangeLog
     from workbench.changelog.writer import Cursor
+    from workbench.projections.running import Processed
     from workbench.tables import Dtype
 
 _INTERNAL = {"tracking", "old1_tracking", "stored_events", "stored_snapshots"}
@@ -108,8 +109,10 @@ class SqlView:
         self._by_number = [(self.writers[t.name], len(t.key)) for t in self._tables]
         self._watch()
 
-    def flush(self) -> None:
-        """Log what the present event has changed, and keep it."""
+    def process(self, call: Processed) -> None:
+        """Let a handler process an event, log what that has changed, and keep it."""
+        handler, event, tracking = call
+        handler(event, tracking)
         connection = self._connection
         notes = connection.notes
         if notes:

@@ -25,15 +25,28 @@ FIXED = frozenset(
 class Touched:
     """Which keys of a container were touched since it was last looked at."""
 
-    __slots__ = ("all", "keys")
+    __slots__ = ("all", "keys", "put")
 
     def __init__(self) -> None:
         self.keys: dict[Any, None] = {}
+        self.put: list[tuple[Any, Any]] = []
+        """Keys of a dictionary with what was put there, not yet among the others.
+
+        To hash a key costs more than all the rest: a UUID does it in Python.
+        """
         self.all = False
+
+    def gathered(self) -> dict[Any, None]:
+        """Return all keys, with those that something was put at."""
+        if self.put:
+            self.keys.update((key, None) for key, _ in self.put)
+            self.put.clear()
+        return self.keys
 
     def clear(self) -> None:
         """Forget them."""
         self.keys.clear()
+        self.put.clear()
         self.all = False
 
 
@@ -45,12 +58,6 @@ class _Dict(dict[Any, Any]):
     reading: ClassVar[type]
     """The class that it becomes, once a value can be changed from within."""
     touched: Touched
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self.touched.keys[key] = None
-        if value.__class__ not in FIXED:
-            self.__class__ = self.reading
-        super().__setitem__(key, value)
 
     def __delitem__(self, key: Any) -> None:
         self.touched.keys[key] = None
@@ -125,10 +132,17 @@ class _Read:
         return super().items()  # type: ignore[misc]
 
 
-def _classes(plain: type) -> type:
+def _classes(plain: Any) -> type:
     """Return the tracked class for a class of dictionaries."""
-    name = plain.__name__
-    own = {"__slots__": ("touched",), "plain": plain}
+    name, put = plain.__name__, plain.__setitem__
+
+    def __setitem__(self: Any, key: Any, value: Any) -> None:  # noqa: N807, of the class below
+        put(self, key, value)  # not super(), which takes twice the time
+        if value.__class__ not in FIXED:
+            self.__class__ = self.reading
+        self.touched.put.append((key, value))
+
+    own = {"__slots__": ("touched",), "plain": plain, "__setitem__": __setitem__}
     written = type(f"Tracked{name}", (_Dict, plain), own)
     # Nothing is added to an object, so that one can become of this class.
     written.reading = type(f"TrackedRead{name}", (_Read, written), {"__slots__": ()})  # type: ignore[attr-defined]

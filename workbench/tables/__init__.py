@@ -7,7 +7,18 @@ frames against it, and the README's reference is printed from it.
 
 from workbench.tables.comparing import CAUSES, COMPARED, CORRECTIONS, DIVERGENCES, ROWS
 from workbench.tables.compatibility import FINDINGS, SCHEMA_DIFFERENCES
-from workbench.tables.history import EVENTS, PROBLEMS, RATE, RECEIVERS, SNAPSHOTS, STREAMS, TYPES
+from workbench.tables.history import (
+    EVENTS,
+    LANES,
+    LINKS,
+    PROBLEMS,
+    RATE,
+    RECEIVERS,
+    RELATED,
+    SNAPSHOTS,
+    STREAMS,
+    TYPES,
+)
 from workbench.tables.schemas import (
     CHANGE_POINTS,
     DRIFT,
@@ -35,6 +46,9 @@ ALL = (
     RATE,
     PROBLEMS,
     RECEIVERS,
+    LANES,
+    LINKS,
+    RELATED,
     SNAPSHOTS,
     SCHEMA_VERSIONS,
     SCHEMA_FIELDS,
@@ -81,10 +95,13 @@ __all__ = [
     "FINDINGS",
     "HANDLED",
     "IMPACT",
+    "LANES",
+    "LINKS",
     "PROBLEMS",
     "PROFILE",
     "RATE",
     "RECEIVERS",
+    "RELATED",
     "RELEASE_FIELDS",
     "RELEASE_STREAMS",
     "RELEASE_TYPES",

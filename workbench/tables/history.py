@@ -102,6 +102,50 @@ RECEIVERS = Table(
     ("receiver", "follows"),
 )
 
+LANES = Table(
+    "lanes",
+    "one event of streams that lie side by side",
+    (
+        Column(
+            "lane", pl.Int32, "the number of its stream among those that were asked for, from 0"
+        ),
+        Column("stream", pl.String, "the stream"),
+        Column("position", pl.Int64, "the event's position"),
+        Column("version", pl.Int64, "its number within the stream"),
+        Column("type", pl.String, "the event type as stored"),
+        Column("time", TIME, "when it happened, UTC"),
+    ),
+    ("position",),
+)
+
+LINKS = Table(
+    "links",
+    "one event that names another, or the stream of another",
+    (
+        Column("kind", pl.String, "'field', 'correlation' or 'causation'"),
+        Column("field", pl.String, "the field that names it, in the payload or in the metadata"),
+        Column("value", pl.String, "what the field holds"),
+        Column("from_position", pl.Int64, "the position of the event that names"),
+        Column("from_stream", pl.String, "its stream"),
+        Column("to_position", pl.Int64, "the position of the event that is named"),
+        Column("to_stream", pl.String, "its stream"),
+    ),
+    ("from_position", "to_position", "kind", "field"),
+)
+
+RELATED = Table(
+    "related",
+    "one stream that is related to others by a field",
+    (
+        Column("stream", pl.String, "the related stream"),
+        Column("field", pl.String, "the field of a payload that names a stream"),
+        Column("direction", pl.String, "'names': they name it; 'named by': it names them"),
+        Column("events", pl.Int64, "events that do"),
+        Column("first_position", pl.Int64, "the position of the first of them"),
+    ),
+    ("events descending", "first_position", "stream", "field"),
+)
+
 SNAPSHOTS = Table(
     "snapshots",
     "one stored snapshot",

@@ -42,7 +42,8 @@ def _raw(part: pl.DataFrame, history: History) -> pl.Series:
     found: list[bytes | None] = [None] * part.height
     if part["problem"].null_count() < part.height:
         is_odd = pl.col("problem").is_not_null() & pl.col("data").is_not_null()
-        is_whole = pl.col("problem").str.starts_with(_KEPT_WHOLE)
+        problems = pl.col("problem").str.split("; ")
+        is_whole = problems.list.eval(pl.element().str.starts_with(_KEPT_WHOLE)).list.all()
         odd = part.with_row_index("row").filter(is_odd & ~is_whole)
         for row, position in odd.select("row", "position").iter_rows():
             state = history.state(position)

@@ -1,0 +1,173 @@
+"""What every page has, in a real browser: exports, local times, and keys."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from browser import ARGUMENTS, Watched, chromium, serving, why_no_browser
+from polars.testing import assert_frame_equal
+
+from workbench import open_history
+from workbench.samples import shop_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page
+
+REASON = why_no_browser()
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving({"shop.db": shop_path()}) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def session(address: str) -> Iterator[Watched]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 900}, timezone_id="Asia/Kolkata"
+        )
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        found = Watched(page, address)
+        found.open()
+        page.locator(".facts").wait_for()
+        yield found
+        browser.close()
+
+
+@pytest.fixture
+def page(session: Watched) -> Iterator[Page]:
+    session.errors.clear()
+    yield session.page
+    assert session.errors == []
+    assert session.foreign == []
+
+
+def first_cell(page: Page, name: str) -> str:
+    return page.locator(f'.wb-list .tabulator-cell[tabulator-field="{name}"]').first.inner_text()
+
+
+def see(page: Page, selector: str, text: str | re.Pattern[str]) -> None:
+    from playwright.sync_api import expect
+
+    expect(page.locator(selector).first).to_have_text(text, timeout=PATIENCE_MS)
+
+
+def test_a_table_is_saved_whole(page, session, tmp_path):
+    """A table is saved as the frame that a call returns: all that matches, not one page of it."""
+    session.go("?page=log&type=Order.Returned")
+    see(page, ".wb-status p", "1 to 50 of 162 events")
+    with page.expect_download() as download:
+        page.locator(".wb-list").get_by_role("button", name="Parquet", exact=True).click()
+    download.value.save_as(tmp_path / "events.parquet")
+    expected = open_history(shop_path()).events("Order.Returned")
+    found = pl.read_parquet(tmp_path / "events.parquet")
+    assert download.value.suggested_filename == "shop.db-events.parquet"
+    assert_frame_equal(found.select("position", "stream"), expected.select("position", "stream"))
+
+
+def test_a_table_says_how_it_is_made(page, session):
+    """The Python below a table makes it."""
+    session.go("?page=log&type=Order.Returned")
+    see(page, ".wb-status p", "1 to 50 of 162 events")
+    page.locator(".wb-list").get_by_role("button", name="Python", exact=True).click()
+    see(page, ".wb-list .code pre", re.compile(r"history\.of_types\('Order\.Returned'\)\.scan"))
+
+
+def test_times_are_local_where_it_is_asked(page, session):
+    """Times are in the browser's zone once that is chosen, and the address says so."""
+    session.go("?page=log")
+    see(page, ".wb-status p", re.compile("^1 to 50 of 54,375"))
+    assert first_cell(page, "time") == "2025-01-01 06:00:30"
+    page.get_by_label("Times in").select_option("Local times")
+    page.wait_for_url("**/?page=log&zone=local")
+    see(page, '.wb-list .tabulator-cell[tabulator-field="time"]', "2025-01-01 11:30:30")
+    page.get_by_text("Time (Asia/Kolkata)").wait_for()
+
+
+def test_keys_lead_through_the_log(page, session):
+    """Keys open the next event and the one before, turn pages, close, and go to the search."""
+    session.go("?page=log")
+    see(page, ".wb-status p", re.compile("^1 to 50 of 54,375"))
+    page.locator("body").click(position={"x": 640, "y": 5})
+    page.keyboard.press("j")
+    see(page, ".wb-event h2", "Item.Listedposition 1")
+    page.keyboard.press("j")
+    see(page, ".wb-event h2", "Item.Listedposition 2")
+    page.keyboard.press("k")
+    see(page, ".wb-event h2", "Item.Listedposition 1")
+    page.keyboard.press("Escape")
+    page.locator(".wb-event").wait_for(state="hidden")
+    page.keyboard.press("]")
+    see(page, ".wb-status p", re.compile("^51 to 100"))
+    page.keyboard.press("/")
+    page.keyboard.type("wallet")
+    field = page.get_by_label("Text in the payload")
+    assert field.input_value() == "wallet"
+    field.fill("")  # or it would be searched for when the field is left
+
+
+def test_keys_are_listed(page, session):
+    """A question mark shows what the keys do, and Escape takes that away."""
+    session.go("?page=log")
+    see(page, ".wb-status p", re.compile("^1 to 50 of 54,375"))
+    page.locator("body").click(position={"x": 640, "y": 5})
+    page.keyboard.press("?")
+    page.get_by_text("next and previous page").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_text("next and previous page").wait_for(state="hidden")
+
+
+# The overview
+
+
+def test_a_range_is_brushed_and_everything_follows(page, session):
+    """A drag over the plot narrows types, problems, versions and streams; a link opens the same."""
+    session.go("?")
+    page.locator("h2", has_text=re.compile("^Streams")).wait_for()
+    box = page.locator(".js-plotly-plot").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 400, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 500, box["y"] + 105, steps=4)
+    page.mouse.move(box["x"] + 600, box["y"] + 110, steps=4)
+    page.mouse.up()
+    page.wait_for_url("**since=*")
+    found = re.search(r"since=([\d-]+)&until=([\d-]+)", page.url)
+    assert found is not None
+    narrowed = open_history(shop_path()).since(found[1]).until(found[2])
+    page.get_by_text(f"{len(narrowed):,} events since {found[1]}").wait_for()
+    heading = page.locator("h2").filter(has_text=re.compile("^Types"))
+    types = narrowed.types()
+    see_text(heading, f"Types{types.height}")
+    section = page.locator("h2").filter(has_text=re.compile("^Streams"))
+    see_text(section, re.compile(f"of {narrowed.streams().height:,}$"))
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_url(lambda url: "since" not in url)
+    see_text(heading, "Types23")
+
+
+def test_overview_shows_versions_and_receivers(page, session):
+    """Schema versions and receivers have their places, also where nobody follows."""
+    session.go("?")
+    versions = page.locator("h2").filter(has_text=re.compile("^Schema versions"))
+    see_text(versions, re.compile("several$"))
+    see_text(page.locator("h2").filter(has_text=re.compile("^Receivers")), "Receiversnone")
+
+
+def see_text(locator, text: str | re.Pattern[str]) -> None:
+    from playwright.sync_api import expect
+
+    expect(locator.first).to_have_text(text, timeout=PATIENCE_MS)
