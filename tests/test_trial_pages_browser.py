@@ -11,9 +11,11 @@ from browser import ARGUMENTS, Watched, chromium, serving, why_no_browser
 from stores import BEGIN, Row, state_of, write_native
 
 from workbench import compare, open_history, replay
+from workbench.comparing.accepted import read_accepted
 from workbench.comparing.report import report_of
 from workbench.dashboards import trials
 from workbench.dashboards.address import Place, Scene, query_of
+from workbench.dashboards.named_edits import Drop, NamedEdit
 from workbench.samples import shop_path
 from workbench.samples.overcharges import ChargedOnce, Overcharges
 
@@ -40,7 +42,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     path = write_native(tmp_path_factory.mktemp("pages") / "evil.db", evil)
     stores = {"shop.db": shop_path(), "evil.db": path}
-    with serving(stores, "workbench.samples.overcharges", "hostile_views") as found:
+    with serving(stores, "workbench.samples.overcharges", "hostile_views", "slow_views") as found:
         yield found
 
 
@@ -200,6 +202,9 @@ def test_person_compares_accepts_and_takes_the_report(watched, compared):
     with page.expect_download() as download:
         page.get_by_text("Download the report").click()
     assert download.value.path().read_text() == report_of(accepted)
+    with page.expect_download() as download:
+        page.get_by_text("Download the accepted causes").click()
+    assert read_accepted(download.value.path()) == {cause: "<b>meant</b>"}
 
 
 def test_event_behind_a_difference_is_opened(watched, compared):
@@ -215,3 +220,56 @@ def test_projection_compared_with_itself(watched):
     same = Scene("Overcharges", other="Overcharges")
     page = watched.open(query_of(Place(page="compare", scene=same)))
     page.get_by_text("no differences").wait_for()
+
+
+def test_person_compares_a_history_with_an_edited_one(watched):
+    """One projection over the history and over an edit of it: its tables, and every row."""
+    edits = (NamedEdit("once", (Drop(21_755),)),)
+    page = watched.open(query_of(Place(page="compare", edits=edits)))
+    page.get_by_label("Projection b").select_option("Overcharges")
+    page.get_by_label("History of b").select_option("edited: once")
+    press(page, "Compare them")
+    page.get_by_text("2 differences of 2 causes").wait_for()
+    page.locator('[tabulator-field="table"].tabulator-cell').filter(
+        has_text="payments"
+    ).last.click()
+    page.get_by_text("2 rows and cells that differ at the end").wait_for()
+    page.locator('[tabulator-field="position"].tabulator-cell').filter(
+        has_text="21755"
+    ).first.click()
+    page.get_by_text("position 21,755", exact=True).wait_for()
+
+
+def test_failures_and_edits_of_a_replay(watched):
+    """A replay under an edit says what the edit does; a failure leads to its event."""
+    edits = (NamedEdit("once", (Drop(21_755),)),)
+    there = Scene("Overcharges", edited="once", part="failures")
+    page = watched.open(query_of(Place(page="replay", scene=there, edits=edits)))
+    page.get_by_text("drops Payment.Charged at 21,755").wait_for()
+    page.locator('[tabulator-field="position"].tabulator-cell').filter(has_text="7184").click()
+    page.get_by_text("position 7,184", exact=True).wait_for()
+
+
+def test_keys_step_and_play(watched):
+    """The arrow keys step, and p plays and pauses, wherever the focus is."""
+    page = watched.open(scene(at=21_755))
+    see_step(page, "1,999")
+    page.keyboard.press("ArrowRight")
+    see_step(page, "2,000")
+    page.keyboard.press("ArrowLeft")
+    see_step(page, "1,999")
+    page.keyboard.press("p")
+    page.get_by_role("button", name="Pause", exact=True).wait_for()
+    page.keyboard.press("p")
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+
+
+def test_person_stops_a_replay_and_goes_on(watched):
+    """A replay that is stopped shows what there is; Go on replays the rest."""
+    page = watched.open("?page=replay&projection=Slow")
+    press(page, "Stop")
+    page.get_by_text("The replay was stopped.").wait_for()
+    page.locator(".wb-halves .tabulator-row").first.wait_for()
+    press(page, "Go on")
+    see_step(page, "600")
+    assert page.get_by_text("The replay was stopped.").count() == 0

@@ -70,20 +70,31 @@ def add_accepted(path: Path, causes: Mapping[str, Mapping[str, Any]]) -> None:
     ExportError
         If it cannot be written.
     """
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else _HEAD
+        path.write_text(accepted_text(causes, before), encoding="utf-8")
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        msg = f"Cannot write the accepted causes to {str(path)!r}: {said}. Name another file."
+        raise ExportError(msg) from error
+
+
+def accepted_text(causes: Mapping[str, Mapping[str, Any]], before: str = _HEAD) -> str:
+    """Return the text of a file in which causes, with their reasons, come after what it has.
+
+    Parameters
+    ----------
+    causes
+        Rows of `workbench.tables.CAUSES`, by id, with their reasons in `accepted`.
+    before
+        What is in the file; by default no cause.
+    """
     blocks = [
         f"\n[[accepted]]\nid = {_text(name)}\ncause = {_text(in_words(cause))}\n"
         f"reason = {_text(cause['accepted'])}\n"
         for name, cause in causes.items()
     ]
-    try:
-        before = path.read_text(encoding="utf-8") if path.exists() else _HEAD
-        if not before.endswith("\n"):
-            before += "\n"
-        path.write_text(before + "".join(blocks), encoding="utf-8")
-    except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        msg = f"Cannot write the accepted causes to {str(path)!r}: {said}. Name another file."
-        raise ExportError(msg) from error
+    return before + "\n" * (not before.endswith("\n")) + "".join(blocks)
 
 
 def in_words(cause: Mapping[str, Any]) -> str:

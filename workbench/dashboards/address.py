@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SIZES = (25, 50, 100)
-PAGES = ("overview", "log", "lanes", "schemas", "replay", "compare")
-PARTS = ("failures", "coverage")
+PAGES = ("overview", "log", "lanes", "schemas", "replay", "compare", "whatif")
+PARTS = ("failures", "coverage", "changes")
 _LARGEST = 2**63 - 1
 
 
@@ -123,10 +123,10 @@ def query_of(place: Place) -> str:
         ("size", place.size if place.size != default.size else None),
         ("event", place.event),
         *((name, getattr(place.scene, name)) for name in Scene.__slots__),
-        *(("edit", edit.text()) for edit in place.edits),
         *(("lane", name) for name in place.lanes),
         ("by", place.by),
         ("scale", place.scale),
+        *(("edit", edit.text()) for edit in place.edits),
         ("of", place.schemas_of),
         ("zone", place.zone),
     ]
@@ -180,10 +180,10 @@ def place_of(query: str) -> Place:
             other_revision=values.get("other_revision") or None,
             other_history=values.get("other_history"),
         ),
-        edits=_edits(value for name, value in pairs if name == "edit"),
         lanes=tuple(dict.fromkeys(value for name, value in pairs if name == "lane" and value)),
         by=values.get("by") or None,
         scale="order" if values.get("scale") == "order" else None,
+        edits=_edits(value for name, value in pairs if name == "edit"),
         schemas_of=values.get("of"),
         zone="local" if values.get("zone") == "local" else None,
     )

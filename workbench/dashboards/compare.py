@@ -1,4 +1,4 @@
-"""The Compare page: two projections over one range, and what their differences come down to."""
+"""The Compare page: projections, edits or histories, and what differences come down to."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.comparing.report import report_of
 from workbench.dashboards import comparisons
-from workbench.dashboards.forms import asked_for, position_of
+from workbench.dashboards.address import Scene
+from workbench.dashboards.candidates import corrected
+from workbench.dashboards.forms import Choice, RangeForm, asked_for, edit_options
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped, notice
-from workbench.dashboards.parts import button, choice, column, download, field, row, text
+from workbench.dashboards.parts import button, column, download, field, row, text
 from workbench.dashboards.running import NONE_OFFERED, Run
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from threading import Event
 
     import polars as pl
 
     from workbench import Comparison
-    from workbench.dashboards.address import Place, Scene
+    from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers
-    from workbench.dashboards.making import Tell
+    from workbench.dashboards.making import Asked, Tell
+    from workbench.dashboards.own_work import OwnWork
 
 CAUSE_CELLS = (
     Cell("count", "Differences", 92, form="count"),
@@ -48,8 +51,29 @@ BEHIND_CELLS = (
 )
 
 
+TABLE_CELLS = (
+    Cell("table", "Table", 120, grow=2, look="wb-go"),
+    Cell("rows_a", "Rows of a", 80, form="id"),
+    Cell("rows_b", "Rows of b", 80, form="id"),
+    Cell("added", "In b only", 80, form="id"),
+    Cell("removed", "In a only", 80, form="id"),
+    Cell("changed", "Changed", 80, form="id"),
+    Cell("healed", "Healed", 80, form="id"),
+    Cell("first", "First at", 80, form="id"),
+)
+ROW_CELLS = (
+    Cell("key", "Row", 120, grow=2, look="wb-mono"),
+    Cell("column", "Column", 100, grow=1),
+    Cell("value", "a", 90, grow=2, look="wb-mono wb-wrap"),
+    Cell("should_be", "b", 90, grow=2, look="wb-mono wb-wrap"),
+    Cell("difference", "b less a", 84, form="id"),
+    Cell("position", "Since", 76, form="id", look="wb-go"),
+    Cell("name", "By", 130, grow=1),
+)
+
+
 class Compare:
-    """Comparisons over one history.
+    """Comparisons over one history, or over two.
 
     Parameters
     ----------
@@ -57,54 +81,92 @@ class Compare:
         What is asked of the history, and which projections may be replayed.
     on_place
         Called with the place to go to.
+    own
+        What belongs to the person alone: what was written, and which causes are accepted.
+    others
+        What is asked of each history that is served, by its name.
     """
 
-    def __init__(self, answers: Answers, on_place: Callable[[Place], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        answers: Answers,
+        on_place: Callable[[Place], Awaitable[None]],
+        own: OwnWork,
+        others: Mapping[str, Answers],
+    ) -> None:
         self._answers = answers
         self._on_place = on_place
+        self._own = own
+        self._others = others
         self._place: Place | None = None
         self._found: Comparison | None = None
-        self._ran: tuple[object, ...] = ()
-        self._accepted: dict[str, str] = {}
+        self._ran: object = None
         self._causes: pl.DataFrame | None = None
         self._behind: pl.DataFrame | None = None
+        self._rows: pl.DataFrame | None = None
         self._run = Run(self._say)
-        names = list(answers.projections)
-        self._a = choice("Projection a", names, self._no_act, width=180)
-        self._b = choice("Projection b", names, self._no_act, width=180)
-        if names:
-            self._b.value = names[-1]
-        options = {"width": 130, "sizing_mode": "fixed", "margin": 0, "align": "center"}
-        self._after = field(
-            "After position", "After position", self._no_act, css_classes=["wb-bare"], **options
-        )
-        self._upto = field(
-            "Up to position", "Up to position", self._no_act, css_classes=["wb-bare"], **options
-        )
-        against = text("<p class=muted>against</p>", width=54, sizing_mode="fixed")
+        self._a = Choice("Projection a", 180)
+        self._edit_a = Choice("History of a", 150)
+        self._b = Choice("Projection b", 180)
+        self._edit_b = Choice("History of b", 150)
+        self._history_b = Choice("Store of b", 150)
+        self._range = RangeForm()
         self._form = row(
-            self._a,
-            against,
-            self._b,
-            self._after,
-            self._upto,
+            self._a.view,
+            self._edit_a.view,
+            text("<p class=muted>against</p>", width=54, sizing_mode="fixed"),
+            self._b.view,
+            self._history_b.view,
+            self._edit_b.view,
+            self._range.view,
             button("Compare them", self._start),
             self._run.stop,
             margin=(12, 0, 6, 0),
-            visible=bool(names),
         )
-        self._note = text("" if names else NONE_OFFERED)
+        self._note = text()
         self._verdict = text()
         self._report = download("Download the report")
+        self._accepted = download("Download the accepted causes")
         self._causes_grid = Grid(CAUSE_CELLS, self._open_cause, most_height=360)
         self._title = text(margin=(12, 0, 4, 0), css_classes=["wb-title"])
         self._reason = field("Accept this cause, because", "", self._accept)
         self._behind_grid = Grid(BEHIND_CELLS, self._open_event, most_height=420)
         self._cause = column(self._title, self._reason, self._behind_grid.view, visible=False)
+        self._tables_grid = Grid(TABLE_CELLS, self._open_table, most_height=240)
+        self._rows_title = text(margin=(12, 0, 4, 0))
+        self._rows_grid = Grid(ROW_CELLS, self._open_row, most_height=420)
         self._scene = column(
-            self._verdict, self._causes_grid.view, self._report, self._cause, visible=False
+            self._verdict,
+            self._causes_grid.view,
+            row(self._report, self._accepted),
+            self._cause,
+            text("<h2>Tables</h2>", margin=(12, 0, 4, 0)),
+            self._tables_grid.view,
+            self._rows_title,
+            self._rows_grid.view,
+            visible=False,
         )
         self.view = column(self._form, self._note, self._scene)
+
+    def fill(self, place: Place) -> None:
+        """Fill the fields with what a place says: first before they are drawn."""
+        scene, offers = place.scene, self._own.offers(self._answers)
+        names = {name: name for name in offers}
+        self._form.visible = bool(names)
+        if not names:
+            self._note.object = NONE_OFFERED
+        self._a.offer(names, scene.projection or self._a.value)
+        last = next(reversed(names), None)
+        self._b.offer(names, scene.other or self._b.value or last)
+        edits = edit_options(place.edits)
+        self._edit_a.offer(edits, scene.edited, least=2)
+        self._edit_b.offer(edits, scene.other_edited, least=2)
+        same = {
+            "the same store": None,
+            **{n: n for n, a in self._others.items() if a is not self._answers},
+        }
+        self._history_b.offer(same, scene.other_history, least=2)
+        self._range.fill(scene)
 
     async def show(self, place: Place) -> None:
         """Show the comparison of a place; one that nobody has made yet is made.
@@ -115,28 +177,46 @@ class Compare:
             If the store cannot be read.
         """
         self._place = place
+        self.fill(place)
         scene = place.scene
         if scene.projection is None or scene.other is None:
             return
-        for name in (scene.projection, scene.other):
-            if name not in self._answers.projections:
-                self._say(notice(f"There is no projection {name!r} here."))
-                return
-        self._a.value, self._b.value = scene.projection, scene.other
-        self._after.value = "" if scene.after is None else str(scene.after)
-        self._upto.value = "" if scene.upto is None else str(scene.upto)
-        wanted = (scene.projection, scene.other, scene.after, scene.upto)
-        if self._found is None or wanted != self._ran:
-            await self._compare(scene, wanted)
+        try:
+            other, wanted = self._wanted(place)
+        except WorkbenchError as error:
+            self._say(notice(str(error)))
+            return
+        if self._found is None or (other, wanted) != self._ran:
+            await self._compare(other, wanted)
         if self._found is not None and self._place is place:
             await self._show_found(self._found, scene)
 
-    async def _compare(self, scene: Scene, wanted: tuple[object, ...]) -> None:
-        self._found, self._ran, self._accepted = None, wanted, {}
+    def _wanted(self, place: Place) -> tuple[Answers, tuple[Asked, Asked]]:
+        """Return over which history b is, and the two trials.
+
+        Raises
+        ------
+        ProjectionError, EditError
+            If nothing of a name is here.
+        """
+        scene, offers = place.scene, self._own.offers(self._answers)
+        between = (scene.after, scene.upto)
+        a = asked_for(offers, place.edits, scene.projection, scene.edited, between)
+        b = asked_for(offers, place.edits, scene.other, scene.other_edited, between)
+        return self._others.get(scene.other_history or "", self._answers), (a, b)
+
+    async def _compare(self, other: Answers, wanted: tuple[Asked, Asked]) -> None:
+        self._found, self._ran = None, (other, wanted)
+        mine = self._answers.trials
+
+        def both(tell: Tell, stop: Event) -> Comparison | None:
+            if other is self._answers:
+                return mine.compared_as(wanted, tell, stop)
+            a, b = mine.made(wanted[0], tell, stop), other.trials.made(wanted[1], tell, stop)
+            return mine.compared(a, b) if a.is_complete and b.is_complete else None
+
         try:
-            found = await self._run.watch(
-                "Replaying", self._answers, lambda tell, stop: self._both(scene, tell, stop)
-            )
+            found = await self._run.watch("Replaying", self._answers, both)
         except WorkbenchError as error:
             self._say(notice("These cannot be compared.", str(error), kind="error"))
             return
@@ -146,19 +226,11 @@ class Compare:
         self._found = found
         self._note.object = ""
 
-    def _both(self, scene: Scene, tell: Tell, stop: Event) -> Comparison | None:
-        """Return how two trials differ; None if they were stopped."""
-        offers, trials = self._answers.projections, self._answers.trials
-        made = []
-        for name in (scene.projection, scene.other):
-            asked = asked_for(offers, (), name, None, (scene.after, scene.upto))
-            made.append(trials.made(asked, tell, stop))
-        return trials.compared(*made) if all(trial.is_complete for trial in made) else None
-
     async def _show_found(self, found: Comparison, scene: Scene) -> None:
-        chosen = found
-        for cause, reason in self._accepted.items():
-            chosen = chosen.accept(cause, reason)
+        chosen, known = found, set(found.causes["cause"])
+        for cause, reason in self._own.accepted.items():
+            if cause in known:
+                chosen = chosen.accept(cause, reason)
         self._verdict.object = _verdict(chosen)
         self._causes = comparisons.causes(chosen)
         self._scene.visible = True
@@ -171,7 +243,13 @@ class Compare:
         self._report.param.update(
             callback=lambda: BytesIO(report_of(chosen).encode("utf-8", "replace")), filename=name
         )
+        self._accepted.visible = chosen.causes["accepted"].null_count() < chosen.causes.height
+        self._accepted.param.update(
+            callback=lambda: BytesIO(comparisons.accepted_file(chosen).encode()),
+            filename="workbench-accepted.toml",
+        )
         await self._show_behind(chosen, scene.cause)
+        await self._show_rows(chosen, scene.table)
 
     async def _show_behind(self, found: Comparison, cause: str | None) -> None:
         self._cause.visible = cause is not None
@@ -192,7 +270,7 @@ class Compare:
             "</span></h2>"
         )
         self._reason.visible = True
-        self._reason.value = self._accepted.get(cause, "")
+        self._reason.value = self._own.accepted.get(cause, "")
         self._behind_grid.show(
             told.select(
                 shown("position"),
@@ -203,25 +281,48 @@ class Compare:
             )
         )
 
+    async def _show_rows(self, found: Comparison, table: str | None) -> None:
+        """Show how each table differs, and every row and cell of one of them that does."""
+        told = comparisons.tables(found)
+        self._tables_grid.show(told, chosen=told["table"].index_of(table) if table else None)
+        self._rows = None
+        self._rows_title.object = "<p class=muted>Click a table to see every row that differs.</p>"
+        if table is None or table not in told["table"]:
+            self._rows_grid.hide()
+            return
+        rows = await self._answers.soon(lambda: comparisons.differing(found, table))
+        self._rows = rows
+        most = comparisons.MOST_ROWS
+        first = f"the first {most:,} of " if rows.height > most else ""
+        self._rows_title.object = (
+            f"<h2>{escaped(table)}<span>{first}{rows.height:,} rows and cells that differ at the "
+            "end</span></h2>"
+        )
+        if rows.is_empty():
+            self._rows_grid.hide()
+        else:
+            self._rows_grid.show(corrected(rows.head(most)))
+
     def _say(self, html: str) -> None:
         self._scene.visible = False
         self._note.object = html
 
     # What a person does
 
-    async def _no_act(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
-        """What is in the form counts once it is run."""
-
     async def _start(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         if self._place is None:
             return
-        scene = type(self._place.scene)(
+        after, upto = self._range.read()
+        scene = Scene(
             self._a.value,
-            position_of(self._after.value),
-            position_of(self._upto.value),
+            after,
+            upto,
             other=self._b.value,
+            edited=self._edit_a.value,
+            other_edited=self._edit_b.value,
+            other_history=self._history_b.value,
         )
-        self._ran = ()
+        self._ran = None
         await self._on_place(self._place.to(scene=scene))
 
     async def _open_cause(self, number: int, _name: str) -> None:
@@ -234,19 +335,31 @@ class Compare:
         if place is None or found is None or place.scene.cause is None:
             return
         reason, cause = event.new.strip(), place.scene.cause
-        if reason == self._accepted.get(cause, ""):
+        if reason == self._own.accepted.get(cause, ""):
             return
-        self._accepted.pop(cause, None)
+        self._own.accepted.pop(cause, None)
         if reason:
-            self._accepted[cause] = reason
+            self._own.accepted[cause] = reason
         await self._show_found(found, place.scene)
 
-    async def _open_event(self, number: int, _name: str) -> None:
-        if self._behind is None or self._place is None or number >= self._behind.height:
+    async def _open_table(self, number: int, _name: str) -> None:
+        place, found = self._place, self._found
+        if place is not None and found is not None and number < found.summary.height:
+            table = found.summary["table"][number]
+            await self._on_place(place.to(scene=place.scene.to(table=table)))
+
+    async def _open_row(self, number: int, _name: str) -> None:
+        await self._open_position(self._rows, number)
+
+    async def _open_position(self, rows: pl.DataFrame | None, number: int) -> None:
+        if rows is None or self._place is None or number >= rows.height:
             return
-        position = self._behind["position"][number]
+        position = rows["position"][number]
         if position is not None:
             await self._on_place(self._place.to(page="log", event=position))
+
+    async def _open_event(self, number: int, _name: str) -> None:
+        await self._open_position(self._behind, number)
 
 
 def _verdict(found: Comparison) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workbench.catalog import short_name
+from workbench.comparing.accepted import accepted_text
 from workbench.comparing.values import DIRECTIONS
 from workbench.dashboards.trials import shown_key
 from workbench.tables import DIVERGENCES
@@ -17,6 +18,7 @@ from workbench.tables import DIVERGENCES
 if TYPE_CHECKING:
     from workbench import Comparison
 
+MOST_ROWS = 500
 MOST = 200  # differences of one cause that are shown
 
 
@@ -36,6 +38,33 @@ def causes(comparison: Comparison) -> pl.DataFrame:
         pl.col("first_position").cast(pl.String).fill_null("").alias("first"),
         pl.col("accepted").fill_null(""),
     )
+
+
+def tables(comparison: Comparison) -> pl.DataFrame:
+    """Return how each pair of tables differs, `COMPARED`, for a page; `-` is not known."""
+    counts = ("rows_a", "rows_b", "added", "removed", "changed", "healed")
+    return comparison.summary.select(
+        "table",
+        *(pl.col(name).cast(pl.String).fill_null("-") for name in counts),
+        pl.col("first_position").cast(pl.String).fill_null("").alias("first"),
+    )
+
+
+def differing(comparison: Comparison, table: str) -> pl.DataFrame:
+    """Return the rows and cells of a table that differ at the end: `CORRECTIONS`, from a to b.
+
+    Raises
+    ------
+    UnknownTableError
+        If no such table was compared.
+    """
+    return comparison.of(table).corrections()
+
+
+def accepted_file(comparison: Comparison) -> str:
+    """Return the file of accepted causes that `workbench compare --accepted` reads."""
+    told = comparison.causes.drop_nulls("accepted").to_dicts()
+    return accepted_text({cause["cause"]: cause for cause in told})
 
 
 def behind(comparison: Comparison, cause: str) -> pl.DataFrame:

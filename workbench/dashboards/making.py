@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -153,6 +153,21 @@ class Trials:
             As `compare` does.
         """
         return self._heavy.once(("compare", a, b), lambda: compare(a, b), lambda _: True)
+
+    def compared_as(self, asked: tuple[Asked, Asked], tell: Tell, stop: Event) -> Comparison | None:
+        """Return how the trials that are asked for differ, up to one head; None if stopped.
+
+        Raises
+        ------
+        WorkbenchError
+            As `made` and `compare` do.
+        """
+        head = self._history.source.head()
+        made = [self.made(one, tell, stop) for one in asked]
+        if self._history.source.head() != head:  # the log has grown between the two
+            upto = head if asked[0].upto is None else asked[0].upto
+            made = [self.made(replace(one, upto=upto), tell, stop) for one in asked]
+        return self.compared(*made) if all(trial.is_complete for trial in made) else None
 
     def _replayed(self, asked: Asked, tell: Tell, stop: Event) -> Trial:
         history = self.over(asked.edit).between(after=asked.after, upto=asked.upto)

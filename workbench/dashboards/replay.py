@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from workbench import Trial
     from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers
-    from workbench.dashboards.drafts import Drafts
     from workbench.dashboards.making import Asked, Tell
+    from workbench.dashboards.own_work import OwnWork
 
     Make = Callable[[Tell, Event], Trial]
 
@@ -36,16 +36,16 @@ class Replay:
         What is asked of the history, and which projections may be replayed.
     on_place
         Called with the place to go to.
-    drafts
-        What the person has drafted here, such as projections.
+    own
+        What belongs to the person alone, such as projections that were written here.
     """
 
     def __init__(
-        self, answers: Answers, on_place: Callable[[Place], Awaitable[None]], drafts: Drafts
+        self, answers: Answers, on_place: Callable[[Place], Awaitable[None]], own: OwnWork
     ) -> None:
         self._answers = answers
         self._on_place = on_place
-        self._drafts = drafts
+        self._own = own
         self._place: Place | None = None
         self._trial: Trial | None = None
         self._asked: Asked | None = None
@@ -53,7 +53,7 @@ class Replay:
         self._edit = Choice("History", 170)
         self._range = RangeForm()
         self._run = Run(self._say)
-        self._editor = Editor(answers, drafts, self._wrote)
+        self._editor = Editor(answers, own, self._wrote)
         self._form = row(
             self._projection.view,
             self._edit.view,
@@ -87,11 +87,11 @@ class Replay:
             If the store cannot be read.
         """
         self._place = place
-        self._fill(place)
+        self.fill(place)
         if place.scene.projection is None:
             return
         try:
-            asked = asked_by(place, self._drafts.offers(self._answers))
+            asked = asked_by(place, self._own.offers(self._answers))
         except WorkbenchError as error:
             self._say(notice(str(error)))
             return
@@ -113,10 +113,11 @@ class Replay:
             self._moments.renew(grown)
             await self._show_trial(place)
 
-    def _fill(self, place: Place) -> None:
-        names = list(self._drafts.offers(self._answers))
-        self._form.visible = bool(names) or self._drafts.writes
-        if not names and not self._drafts.writes:
+    def fill(self, place: Place) -> None:
+        """Fill the fields with what a place says: first before they are drawn."""
+        names = list(self._own.offers(self._answers))
+        self._form.visible = bool(names) or self._own.writes
+        if not names and not self._own.writes:
             self._note.object = NONE_OFFERED
         chosen = place.scene.projection or self._projection.value
         self._projection.offer({name: name for name in names}, chosen)

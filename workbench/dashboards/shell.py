@@ -11,16 +11,17 @@ import panel as pn
 
 from workbench.dashboards.address import Place, place_of, query_of
 from workbench.dashboards.compare import Compare
-from workbench.dashboards.drafts import Drafts
 from workbench.dashboards.lanes import LanesPage
 from workbench.dashboards.log import Log
 from workbench.dashboards.overview import Overview
+from workbench.dashboards.own_work import OwnWork
 from workbench.dashboards.parts import button, choice, column, failure, row, text
 from workbench.dashboards.present import Present
 from workbench.dashboards.replay import Replay
 from workbench.dashboards.schemas import SchemasPage
 from workbench.dashboards.session import UTC_NAME, Session, show_for, zone_of
 from workbench.dashboards.style import sheets
+from workbench.dashboards.whatif import WhatIf
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ TITLES = {
     "schemas": "Schemas",
     "replay": "Replay",
     "compare": "Compare",
+    "whatif": "What if",
 }
-Pages = Overview | Log | LanesPage | SchemasPage | Replay | Compare
+Pages = Overview | Log | LanesPage | SchemasPage | Replay | Compare | WhatIf
 ZONE_LOOKS, ZONE_LOOK_S = 60, 0.05  # how often, and after how long each, for a browser's zone
 _LOG = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ class Workbench(pn.viewable.Viewer):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._answers = answers
-        self._drafts = Drafts(writes=writes)
+        self._own = OwnWork(writes=writes)
         self._place = place or Place()
         self._alone = self._place.page if alone else None
         self._soon: Soon | None = None
@@ -198,7 +200,6 @@ class Workbench(pn.viewable.Viewer):
         name = place.history or ""
         name = name if name in self._answers else next(iter(self._answers))
         if (name, self._session.zone) != self._opened:
-            self._opened = None
             answers = self._answers[name]
             self._opened = (name, self._session.zone)
             self._pages = {}
@@ -206,8 +207,9 @@ class Workbench(pn.viewable.Viewer):
                 "overview": lambda: Overview(answers, self.go),
                 "log": lambda: Log(answers, self.go),
                 "lanes": lambda: LanesPage(answers, self.go),
-                "replay": lambda: Replay(answers, self.go, self._drafts),
-                "compare": lambda: Compare(answers, self.go),
+                "replay": lambda: Replay(answers, self.go, self._own),
+                "compare": lambda: Compare(answers, self.go, self._own, self._answers),
+                "whatif": lambda: WhatIf(answers, self.go, self._own),
                 "schemas": lambda: SchemasPage(answers, self.go),
             }
             self._choice.value = name
@@ -219,6 +221,8 @@ class Workbench(pn.viewable.Viewer):
         page = self._pages.get(place.page)
         if page is None:  # most people never open most pages, and each takes a while to make
             page = self._pages[place.page] = self._makers[place.page]()
+        if isinstance(page, (Replay, Compare, WhatIf)):
+            page.fill(place)
         if list(self._body) != [page.view]:
             self._body[:] = [page.view]
         return page

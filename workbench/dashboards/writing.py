@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from workbench.dashboards.answers import Answers
-    from workbench.dashboards.drafts import Drafts
+    from workbench.dashboards.own_work import OwnWork
 
 _SAID = (
     "<p class=muted>Python, which runs in the process of this page. It is kept until the page is "
@@ -32,19 +32,19 @@ class Editor:
     ----------
     answers
         What is asked of the history, for an example that fits.
-    drafts
+    own
         Where what was written is kept.
     on_written
         Called with the name of the projection that was written.
     """
 
     def __init__(
-        self, answers: Answers, drafts: Drafts, on_written: Callable[[str], Awaitable[None]]
+        self, answers: Answers, own: OwnWork, on_written: Callable[[str], Awaitable[None]]
     ) -> None:
         self._answers = answers
-        self._drafts = drafts
+        self._own = own
         self._on_written = on_written
-        self.open = button("Write one…", self._toggle, visible=drafts.writes)
+        self.open = button("Write one…", self._toggle, visible=own.writes)
         self._code = pn.widgets.TextAreaInput(
             label="Projection, as Python",
             rows=18,
@@ -71,12 +71,12 @@ class Editor:
         if self.view.visible and not self._code.value:
             types = await self._answers.in_turn(self._answers.types)
             first = types["type"].drop_nulls().head(1).to_list()
-            self._code.value = self._drafts.code or example(first[0] if first else None)
+            self._code.value = self._own.code or example(first[0] if first else None)
 
     async def _write(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
-        if not self._drafts.writes:
+        if not self._own.writes:
             return  # a browser can say that a hidden button was pressed
-        self._drafts.code = code = self._code.value or ""
+        self._own.code = code = self._code.value or ""
         key = [name.strip() for name in (self._key.value or "").split(",") if name.strip()]
         self._note.object = loading("Running…")
         try:
@@ -85,5 +85,5 @@ class Editor:
             self._note.object = notice("This cannot be run.", str(error), kind="error small")
             return
         self._note.object = ""
-        self._drafts.written.update(found)
+        self._own.written.update(found)
         await self._on_written(next(reversed(found)))

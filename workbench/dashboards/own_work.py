@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Drafts:
-    """What one person has drafted on the pages: projections, and reasons."""
+class OwnWork:
+    """One person's pages."""
 
     writes: bool = False
     """Whether projections may be written here: their code runs in this process."""
