@@ -84,7 +84,7 @@ def test_a_table_says_how_it_is_made(page, session):
     session.go("?page=log&type=Order.Returned")
     see(page, ".wb-status p", "1 to 50 of 162 events")
     page.locator(".wb-list").get_by_role("button", name="Python", exact=True).click()
-    see(page, ".wb-list .code pre", re.compile(r"history\.of_types\('Order\.Returned'\)\.scan"))
+    see(page, ".wb-list .code pre", re.compile(r"history\.of_types\('(shop:)?Order\.Returned'\)\.scan"))
 
 
 def test_times_are_local_where_it_is_asked(page, session):
