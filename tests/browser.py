@@ -43,8 +43,8 @@ GO = """query => {
     history.pushState({}, "", query);
     dispatchEvent(new PopStateEvent("popstate"));
 }"""
-# Plotly says so when its element goes while it is being drawn; nothing is lost by it.
-HARMLESS = "_guiEditing"
+# Plotly, and Tabulator, say so when their element goes while it is being drawn; nothing is lost.
+HARMLESS = ("_guiEditing", "reading 'offsetWidth'")
 
 
 def why_no_browser() -> str | None:
@@ -107,7 +107,7 @@ class Watched:
             self._failed(message.text)
 
     def _failed(self, error: str) -> None:
-        if HARMLESS not in error:
+        if not any(said in error for said in HARMLESS):
             self.errors.append(error)
 
     def _asked(self, request: Any) -> None:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workbench.dashboards.exporting import Export, Exported
-from workbench.dashboards.grid import Cell, Grid, shown
-from workbench.dashboards.markup import code_block, escaped, notice
+from workbench.dashboards.exporting import Export, ExportBar, Exported
+from workbench.dashboards.markup import code_block, escaped, notice, table
 from workbench.dashboards.parts import button, column, failure, loading, row, text
 from workbench.dashboards.session import present
 from workbench.errors import WorkbenchError
@@ -24,16 +23,8 @@ if TYPE_CHECKING:
 
 FORMS = {"JSON": as_json, "Python": as_python, "pytest fixture": as_fixture}
 LONGEST = 2_000  # characters of a value in a table
-DIFFERENCE_CELLS = (
-    Cell("path", "Field", 100, grow=2, look="wb-mono wb-wrap"),
-    Cell("before", "Before", 90, grow=2, look="wb-mono wb-wrap wb-quiet"),
-    Cell("after", "Now", 90, grow=2, look="wb-mono wb-wrap"),
-)
-STATE_CELLS = (
-    Cell("attribute", "Attribute", 100, grow=1, look="wb-mono wb-wrap"),
-    Cell("before", "Before", 90, grow=2, look="wb-mono wb-wrap wb-quiet"),
-    Cell("after", "After", 90, grow=2, look="wb-mono wb-wrap"),
-)
+DIFFERENCE_TITLES = {"path": "Field", "before": "Before", "after": "Now"}
+STATE_TITLES = {"attribute": "Attribute", "before": "Before", "after": "After"}
 _NO_CLASSES = notice(
     "No classes were named.", "Serve with --classes MODULE to see what this event made."
 )
@@ -88,11 +79,11 @@ class Difference:
         self._previous: int | None = None
         self._title, self._note = text(), text()
         self._open = button("Open that one", self._open_previous, look="link", visible=False)
-        self._grid = Grid(DIFFERENCE_CELLS, self._stay, most_height=260)
+        self._exports = ExportBar()
         self.view = column(
             row(self._title, self._open, look="bar"),
             self._note,
-            self._grid.view,
+            self._exports.view,
             margin=(12, 0, 0, 0),
         )
 
@@ -100,8 +91,7 @@ class Difference:
         """Show that it is being looked for."""
         self._title.object = "<h2>New in the payload</h2>"
         self._note.param.update(object=loading("Looking for the one before…"), visible=True)
-        self._grid.hide()
-        self._open.visible = False
+        self._exports.view.visible = self._open.visible = False
 
     async def find(self, event: Event) -> tuple[int | None, pl.DataFrame]:
         """Return the position of the event before of the same type, and what differs from it."""
@@ -112,31 +102,24 @@ class Difference:
         self._previous = previous
         self._open.visible = previous is not None
         if previous is None:
-            self._note.param.update(
-                object="<p class=note>It is the first of its type.</p>", visible=True
-            )
+            self._note.object = "<p class=note>It is the first of its type.</p>"
             return
         self._title.object = (
             f"<h2>New in the payload<span>since the one before of its type, at "
             f"{previous:,}</span></h2>"
         )
-        self._note.visible = found.is_empty()
-        self._note.object = "<p class=note>It holds the same, but for its time.</p>"
         if found.is_empty():
-            self._grid.hide()
+            self._note.object = "<p class=note>It holds the same, but for its time.</p>"
             return
+        rows = found.select("path", _cut("before"), _cut("after")).rows()
+        self._note.object = table(DIFFERENCE_TITLES, ((row, False) for row in rows))
         name = f"difference {previous} {event['position']}"
-        self._grid.show(
-            found.select(shown("path"), _cut("before"), _cut("after")),
-            export=Export(name, lambda: found),
-        )
+        self._exports.show(Export(name, lambda: found))
+        self._exports.view.visible = True
 
     async def _open_previous(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         if self._previous is not None:
             await self._on_position(self._previous)
-
-    async def _stay(self, _row: int, _column: str) -> None:
-        """Lead nowhere."""
 
 
 class State:
@@ -147,13 +130,13 @@ class State:
         self._event: Event | None = None
         self._note = text()
         self._button = button("State before and after", self._asked, align="start")
-        self._grid = Grid(STATE_CELLS, self._stay, most_height=360, has_lit=True)
-        self.view = column(self._button, self._note, self._grid.view, margin=(12, 0, 0, 0))
+        self._exports = ExportBar()
+        self.view = column(self._button, self._note, self._exports.view, margin=(12, 0, 0, 0))
 
     def show(self, event: Event) -> None:
         """Offer the state of an event's aggregate, in place of the one before."""
         self._event = event
-        self._grid.hide()
+        self._exports.view.visible = False
         has_classes = bool(self._answers.classes)
         self._button.visible = has_classes and event["stream"] is not None
         self._note.param.update(object="" if has_classes else _NO_CLASSES, visible=not has_classes)
@@ -176,22 +159,19 @@ class State:
             return
         told = "" if change.failed is None else notice("It failed.", change.failed, kind="error")
         name = escaped(change.aggregate or "There is no aggregate")
-        self._note.object = f"<h2>{name}<span>before and after this event</span></h2>{told}"
         found = change.attributes
-        if found.is_empty():
-            return
-        lit = [(place, "after") for place, is_new in enumerate(found["changed"]) if is_new]
+        rows = found.select("attribute", _cut("before"), _cut("after")).rows()
+        made = table(STATE_TITLES, zip(rows, found["changed"].to_list(), strict=True))
+        head = f"<h2>{name}<span>before and after this event</span></h2>"
+        self._note.object = f"{head}{told}{'' if found.is_empty() else made}"
         code = (
             "from workbench import state_change\n\n"
             f"frame = state_change(history, {event['position']}, {list(self._answers.classes)!r})"
             ".attributes"
         )
         export = self._answers.export(f"state {event['position']}", lambda: found, code)
-        rows = found.select("attribute", _cut("before"), _cut("after"))
-        self._grid.show(rows, lit=lit, export=export)
-
-    async def _stay(self, _row: int, _column: str) -> None:
-        """Lead nowhere."""
+        self._exports.show(export)
+        self._exports.view.visible = True
 
 
 def _cut(name: str) -> pl.Expr:

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 MOST_NODES = 2_000  # of one tree
 MOST_CHARACTERS = 20_000  # of one value
@@ -173,6 +173,28 @@ def code_block(code: str) -> str:
     return (
         f"<div class=code><pre class=wrap tabindex=0>{escaped(code)}</pre>"
         f'<button type=button class=copy onclick="{escaped(_COPY)}">Copy</button></div>'
+    )
+
+
+def table(titles: Mapping[str, str], rows: Iterable[tuple[Iterable[str], bool]]) -> str:
+    """Return a small table of texts.
+
+    Parameters
+    ----------
+    titles
+        The titles of its columns, by the class that their cells have.
+    rows
+        The texts of each row, and whether its last cell shines.
+    """
+    head = "".join(f"<th scope=col>{escaped(title)}</th>" for title in titles.values())
+    body = []
+    for texts, is_lit in rows:
+        cells = [f"<td class={n}>{escaped(t)}</td>" for n, t in zip(titles, texts, strict=True)]
+        if is_lit:
+            cells[-1] = cells[-1].replace("<td class=", "<td data-lit class=", 1)
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    return (
+        f"<table class=values><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
     )
 
 
