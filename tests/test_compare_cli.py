@@ -267,7 +267,7 @@ class TestRefusing:
             ("views.accounts:Accounts@", "Write module:Projection"),
             ("views.accounts", "Write module:Projection"),
             ("views accounts:x", "Write module:Projection"),
-            ("views.account:Accounts@v1", "there is no module 'views.account'"),
+            ("views.account:Accounts@v1", "there is no module 'views.account' in that revision"),
             ("views.account:Accounts", "there is no module 'views.account'"),
             ("views.accounts:Account@v1", "has no 'Account'.*Near it: Accounts"),
             ("views.accounts:Accounts@broken", "importing it raised ZeroDivisionError"),

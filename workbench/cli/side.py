@@ -119,7 +119,8 @@ def _module(request: Request) -> Any:  # noqa: ANN401, a module
             and error.name
             and (f"{request.module}.".startswith(f"{error.name}."))
         ):
-            why = f"there is no module {error.name!r} in {', '.join(request.paths)}, nor elsewhere"
+            looked = "that revision" if request.tree else ", ".join(request.paths)
+            why = f"there is no module {error.name!r} in {looked}, nor elsewhere"
             todo = "Run it in the folder that the module is imported from."
         else:
             said = (str(error).splitlines() or [""])[0]
