@@ -8,6 +8,7 @@ that a handler reads and all that going on later needs.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import polars as pl
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 Values = tuple[Any, ...]
 Change = tuple[int, "RowState", int | None, Values | None, Values | None]
 """Which event of the batch, which row, its entry before, its values before and after."""
+
+
+_SURE = frozenset({str, int, bytes, bool, UUID})
+"""Classes whose objects are keys as they are, where no dtype is declared."""
 
 
 class Cursor:
@@ -112,7 +117,9 @@ class LogWriter:
         ProjectionError
             If the key does not fit the table's key columns.
         """
-        if len(self.key) != 1 or key.__class__ is not self._plain_key[0]:
+        kind, plain = key.__class__, self._plain_key[0]
+        is_sure = kind is plain or (self._fits_key[0] is None and kind in _SURE)
+        if len(self.key) != 1 or not is_sure:
             self.check_key(key)
         found = self.states[key] = RowState(len(self.states), None, None)
         self._keys.append(key)
