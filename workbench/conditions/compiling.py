@@ -53,12 +53,21 @@ def fields_of(node: Node) -> list[Field]:
 
 
 def taken(field: Field) -> pl.Expr:
-    """Return the value that a path leads to, as text: a wrapper's is what it wraps."""
+    """Return the value that a path leads to, as text."""
     steps = "".join(f"[{_step(step)}]" for step in field.path)
-    value = pl.col(field.column).str.json_path_match(f"${steps}")
-    is_wrapper = value.str.contains(r'^\{"_(?:type|data)_":')
-    inner = pl.when(is_wrapper).then(value).str.json_path_match("$._data_")
-    return pl.coalesce(inner, value).alias(name_of(field))
+    return pl.col(field.column).str.json_path_match(f"${steps}").alias(name_of(field))
+
+
+def unwrapped(field: Field) -> pl.Expr:
+    """Return a value that was taken out: a wrapper's is what it wraps.
+
+    The usual wrapper is told by its text, and only another one is read as JSON again.
+    """
+    value = pl.col(name_of(field))
+    usual = value.str.extract(r'^\{"_type_":"[^"\\]*","_data_":"([^"\\]*)"\}$')
+    is_other = value.str.contains(r'^\{"_(?:type|data)_":') & usual.is_null()
+    other = pl.when(is_other).then(value).str.json_path_match("$._data_")
+    return pl.coalesce(usual, other, value).alias(name_of(field))
 
 
 def _step(step: str | int) -> str:

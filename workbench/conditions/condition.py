@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from workbench.conditions.compiling import compiled, fields_of, name_of, needed, taken
+from workbench.conditions.compiling import (
+    compiled,
+    fields_of,
+    name_of,
+    needed,
+    taken,
+    unwrapped,
+)
 from workbench.conditions.nodes import And, Field, Match
 from workbench.conditions.parsing import parsed
 
@@ -44,9 +51,10 @@ class Condition:
         """
         if self._needed is not None:
             events = events.filter(self._needed)
-        values = [taken(each) for each in fields_of(self.node) if each.path]
-        chosen = events.with_columns(values).filter(compiled(self.node))
-        return chosen.drop(name_of(each) for each in fields_of(self.node) if each.path)
+        inside = [each for each in fields_of(self.node) if each.path]
+        # In two steps, so that no JSON is read twice.
+        values = events.with_columns(map(taken, inside)).with_columns(map(unwrapped, inside))
+        return values.filter(compiled(self.node)).drop(map(name_of, inside))
 
     @cached_property
     def _needed(self) -> pl.Expr | None:
