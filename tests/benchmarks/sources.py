@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,9 @@ import psycopg
 from big_store import _rows, transcoder
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from reading import best, say
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from servers.postgres import PASSWORD, PostgresServer, postgres_server
 
 from workbench import open_history
