@@ -21,9 +21,10 @@ GRAVE = {"serious", "critical"}
 PAGES = {
     "?": "h2:has-text('Streams')",
     "?page=log": ".wb-status p",
+    "?page=lanes": "main",
     "?page=log&event=40850": ".wb-event .hex",
     "?page=schemas": ".js-plotly-plot",
-    "?page=replay&projection=Overcharges": ".wb-status p",
+    "?page=replay&projection=Overcharges": ".wb-player .wb-status p",
     "?page=compare": "main",
 }
 """Each page, and what is there once it is whole."""

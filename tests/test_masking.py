@@ -17,6 +17,7 @@ from stores import Row, state_of, write_native
 from workbench import open_history, replay, tables
 from workbench.cli import main
 from workbench.copying import copy_history
+from workbench.dashboards.summary import facts
 from workbench.errors import MaskError, UnknownStreamError, UnknownTypeError
 from workbench.export import export
 from workbench.masking.hiding import Hiding
@@ -324,6 +325,7 @@ def test_masked_history_is_shown_as_such(masked: History) -> None:
         assert history.masks == ("customer", "@stream")
         assert "masked: customer, @stream" in repr(history)
     assert "customer, @stream" in masked._repr_html_()
+    assert facts(masked).kind.endswith("masked: customer, @stream")
 
 
 def test_what_is_not_named_stays(plain: History) -> None:

@@ -33,7 +33,7 @@ _OWN_RESOURCES = ("panel.", "bokeh.", "workbench.")
 _LOG = logging.getLogger(__name__)
 POLICY: Final = (
     # Bokeh builds its callbacks, and Tabulator its formats, from text at run time.
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self'; "
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' blob: data:; "
     "frame-ancestors 'self'; form-action 'self'; base-uri 'self'; object-src 'none'"
 )
 HEADERS: Final = {

@@ -54,6 +54,7 @@ class Present:
             margin=0,
             align="center",
             stylesheets=sheets("field"),
+            css_classes=["wb-alone"],
         )
         self._switch.param.watch(self._switched, "value")
         self._why = text(sizing_mode=None, visible=False)

@@ -117,8 +117,9 @@ class Workbench(pn.viewable.Viewer):
         )
         self._body = column()
         self._present = Present(self._renew, lambda: bool(self._view._models))  # noqa: SLF001
-        tabs = row(*self._tabs.values(), visible=not alone, sizing_mode=None)
-        self._ways = tabs
+        for tab in self._tabs.values():  # their row stands as a bar, shown or not
+            tab.visible = not alone
+        tabs = row(*self._tabs.values(), sizing_mode=None)
         self._view = column(
             row(self._choice, tabs, self._present.view, self._zone, look="bar top"),
             self._present.trouble,
@@ -215,8 +216,8 @@ class Workbench(pn.viewable.Viewer):
             self._choice.value = name
             self._zone.value = place.zone or ""
             self._present.of(answers.live)
-        self._ways.visible = self._ways.visible or place.page != self._alone
         for page_name, tab in self._tabs.items():
+            tab.visible = tab.visible or place.page != self._alone
             tab.css_classes = ["wb-tab", "wb-here"] if page_name == place.page else ["wb-tab"]
         page = self._pages.get(place.page)
         if page is None:  # most people never open most pages, and each takes a while to make

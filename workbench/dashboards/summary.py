@@ -37,6 +37,7 @@ class Facts:
 
     name: str
     kind: str
+    """What it was recognised as, and what was edited or masked in it."""
     application: str | None
     events: int
     first_position: int | None
@@ -47,7 +48,7 @@ def facts(history: History) -> Facts:
     """Return what the history is; raises `StoreUnreadableError` where it cannot be read."""
     return Facts(
         history.name,
-        history.source.kind,
+        ", ".join(filter(None, (history.source.kind, history.made))),
         history.application,
         len(history),
         history.scan().select("position").head(1).collect()["position"].min(),  # type: ignore[arg-type]
