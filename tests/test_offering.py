@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 import click
@@ -16,11 +19,14 @@ from polars.testing import assert_frame_equal
 from workbench import open_history, replay
 from workbench.cli.offers import offers_of
 from workbench.dashboards import trials
+from workbench.dashboards.access import Access, PasswordFile
 from workbench.dashboards.answers import Answers
 from workbench.dashboards.making import Asked
 from workbench.dashboards.offering import offered
+from workbench.dashboards.own_work import OwnWork
+from workbench.dashboards.writing import Editor
 from workbench.dashboards.written import example, written
-from workbench.errors import ProjectionError
+from workbench.errors import AccessError, ProjectionError
 from workbench.samples import overcharges, shop_path
 from workbench.samples.overcharges import ChargedOnce, Overcharges
 
@@ -203,3 +209,33 @@ def test_trial_of_an_edit_is_another(tmp_path):
     assert trials_[0].events == trials_[1].events + 1
     assert [answers.trials.kept(asked) for asked in (plain, edited)] == trials_
     assert answers.trials.kept(Asked(offer, NamedEdit("e"), upto=21_760)) is trials_[0]
+
+
+# Where writing is switched on
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        Access(host="192.0.2.1", login=PasswordFile(Path("users")), writes=True),
+        Access(origins=("https://events.example.com",), writes=True),
+    ],
+)
+def test_code_is_written_on_this_machine_alone(access):
+    """Where others could open the pages, writing code on them is refused."""
+    with pytest.raises(AccessError, match="leave out --edit-code|Leave out --edit-code"):
+        access.check()
+    replace(access, host="127.0.0.1", login=None, origins=()).check()
+
+
+def test_editor_is_there_only_where_it_is_switched_on():
+    """Without the flag, what a browser says of the editor's button does nothing."""
+    answers, drafts = Answers(open_history(shop_path())), OwnWork()
+
+    async def never(_name):
+        raise AssertionError
+
+    editor = Editor(answers, drafts, never)
+    assert not editor.open.visible
+    asyncio.run(editor._write(None))
+    assert drafts.written == {}

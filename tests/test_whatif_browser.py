@@ -112,7 +112,7 @@ def test_person_sets_a_field_and_replays_the_edit(watched):
     page.get_by_text("alter={21675: {'amount': Decimal('1.00')}}").wait_for()
     press(page, "Replay it")
     page.get_by_text("alters Payment.Charged at 21,675").wait_for()
-    page.get_by_label("History", exact=True).wait_for()
+    page.get_by_label("Edit of the history").wait_for()
 
 
 def test_step_is_taken_away(watched):

@@ -20,6 +20,7 @@ def browse(
     page: str | None = None,
     projections: Sequence[type[Projection]] = (),
     classes: Sequence[str] = (),
+    edit_code: bool = False,
 ) -> Workbench:
     """Return the pages over a history, to stand in a notebook cell; no network is needed.
 
@@ -36,6 +37,8 @@ def browse(
         What may be replayed on the page Replay.
     classes
         Where the classes of the events are, as `check_upcasters` takes it.
+    edit_code
+        Whether projections may be written on the page Replay; they run in this process.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def browse(
         raise UnknownPageError(msg)
     offered = [_checked(projection) for projection in projections]
     place = None if page is None else Place(page=page)
-    return pages(history, offered, place, classes=classes, alone=page is not None)
+    return pages(history, offered, place, classes=classes, alone=page is not None, writes=edit_code)
 
 
 def replay_page(

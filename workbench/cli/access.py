@@ -63,6 +63,11 @@ ACCESS = (
         metavar="FILE",
         help="Append a line of JSON for every export: who, what of which history, how many rows.",
     ),
+    click.option(
+        "--edit-code",
+        is_flag=True,
+        help="Let projections be written on the pages; their code runs here. On 127.0.0.1 alone.",
+    ),
 )
 
 
@@ -78,6 +83,7 @@ class Guard:
     tls_cert: Path | None
     tls_key: Path | None
     audit_log: Path | None
+    edit_code: bool = False
 
     def access(self) -> Access:
         """Return it as the pages take it, once it is known to be safe.
@@ -96,6 +102,7 @@ class Guard:
             self.tls_cert,
             self.tls_key,
             self.audit_log,
+            writes=self.edit_code,
         )
         found.check()
         if not (found.is_local or found.is_secret):

@@ -182,7 +182,12 @@ def _serve(
             audited(person, exported, workbench.place, next(iter(answers)), access.audit_log)
 
         session = Session(shelf=shelf, on_export=told)
-        workbench = Workbench(answers, place_of(location.search if location else ""), session)
+        workbench = Workbench(
+            answers,
+            place_of(location.search if location else ""),
+            session,
+            writes=access.writes,
+        )
         pn.state.onload(workbench.start)
         workbench.follow_in(document.add_next_tick_callback)
         document.on_session_destroyed(lambda _context: workbench.end())
@@ -264,6 +269,7 @@ def page(
     *,
     classes: Sequence[str] = (),
     alone: bool = False,
+    writes: bool = False,
 ) -> Workbench:
     """Return the pages over one history, to stand in a notebook cell.
 
@@ -279,6 +285,8 @@ def page(
         Where the classes of the events are, for the dry run of upcasters.
     alone
         Whether the page stands alone, until a click leads to another.
+    writes
+        Whether projections may be written on it: their code runs in this process.
     """
     import panel as pn
 
@@ -287,7 +295,9 @@ def page(
 
     pn.extension("tabulator", "plotly", inline=True)
     offered = {projection.__name__: projection for projection in projections}
-    workbench = Workbench({history.name: Answers(history, offered, classes)}, place, alone=alone)
+    workbench = Workbench(
+        {history.name: Answers(history, offered, classes)}, place, alone=alone, writes=writes
+    )
     # A notebook's own loop is busy with the cell that calls this.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, workbench.start()).result()

@@ -167,6 +167,8 @@ class Access:
         Files in PEM, to serve by TLS.
     audit_log
         A file to which a line is appended for every export.
+    writes
+        Whether projections may be written on the pages: their code runs in this process.
     """
 
     host: str = LOOPBACK
@@ -175,6 +177,7 @@ class Access:
     certificate: Path | None = None
     certificate_key: Path | None = None
     audit_log: Path | None = None
+    writes: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -193,13 +196,20 @@ class Access:
         Raises
         ------
         AccessError
-            If other machines reach them without a login, an origin is none, nobody could log
-            in, or a certificate cannot be used.
+            If other machines reach them without a login, or could write code there, an origin is
+            none, nobody could log in, or a certificate cannot be used.
         """
         if not self.is_local and self.login is None:
             msg = (
                 f"Cannot serve at {self.host!r} without a login: whoever reaches it would see "
                 "the events. Add --auth-file or --oauth-provider, or leave out --host."
+            )
+            raise AccessError(msg)
+        if self.writes and (not self.is_local or self.origins):
+            where = self.origins[0] if self.origins else self.host
+            msg = (
+                f"Cannot let code be written on pages opened at {where!r}: whoever reaches "
+                "them could run anything here. Leave out --edit-code, or serve on 127.0.0.1 alone."
             )
             raise AccessError(msg)
         for origin in self.origins:

@@ -50,7 +50,7 @@ class Replay:
         self._trial: Trial | None = None
         self._asked: Asked | None = None
         self._projection = Choice("Projection", 200)
-        self._edit = Choice("History", 170)
+        self._edit = Choice("Edit of the history", 170)
         self._range = RangeForm()
         self._run = Run(self._say)
         self._editor = Editor(answers, own, self._wrote)
