@@ -197,7 +197,7 @@ def test_an_event_says_what_it_made(page, session):
     session.go("?page=log&event=88")
     see(page, ".wb-event h2", "Order.LineAddedposition 88")
     page.get_by_role("button", name="State before and after").click()
-    page.locator("h2", has_text="Order before and after this event").wait_for()
+    page.locator("h2", has_text="Orderbefore and after this event").wait_for()
     names = page.locator(".wb-event td.attribute")
     names.first.wait_for()
     assert "version" in names.all_inner_texts()
