@@ -164,6 +164,16 @@ def test_overview_shows_the_numbers(opened):
     see(section(page, "Streams"), re.compile(f"of {history.streams().height:,}$"))
 
 
+def test_overview_has_nothing_to_undo_without_a_range(opened):
+    """What undoes a brushed range is hidden where there is none, and seen where there is one."""
+    page = opened("")
+    section(page, "Streams").wait_for()
+    undo = page.get_by_role("button", name="Show all", exact=True)
+    assert not undo.is_visible()
+    opened("?since=2025-10-01T00:00&until=2025-10-31T00:00")
+    undo.wait_for()
+
+
 def test_overview_lists_the_types(opened):
     """The catalogue on the page is the one that a call returns."""
     types = open_history(shop_path()).types()

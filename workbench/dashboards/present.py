@@ -58,7 +58,9 @@ class Present:
         )
         self._switch.param.watch(self._switched, "value")
         self._why = text(sizing_mode=None, visible=False)
-        self.view = row(self._switch, self._why, sizing_mode=None, margin=(0, 0, 0, 8))
+        self.view = row(
+            self._switch, self._why, sizing_mode=None, margin=(0, 0, 0, 8), align="center"
+        )
         self.trouble = text(margin=(8, 0, 0, 0), visible=False)
 
     def begin(self, soon: Callable[[Callable[[], None]], object]) -> None:
