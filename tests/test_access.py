@@ -215,11 +215,11 @@ def test_login_before_a_new_password_is_over(tmp_path):
     gate = gate_for(PasswordFile(path))
     before = signed("ann", age_s=100)
     assert gate.refusal(request(cookie=before)) == "login"
-    assert gate.refusal(request(cookie=signed("ann"))) is None
+    assert gate.refusal(request(cookie=signed("ann", age_s=-2))) is None
     path.write_text("".join(f"{passwords.hashed(PASSWORD).line('bob')}\n"))
-    assert gate.refusal(request(cookie=signed("ann"))) == "login"
+    assert gate.refusal(request(cookie=signed("ann", age_s=-2))) == "login"
     path.unlink()
-    assert gate.refusal(request(cookie=signed("ann"))) == "login"
+    assert gate.refusal(request(cookie=signed("ann", age_s=-2))) == "login"
 
 
 def test_ended_login_stays_ended(users):

@@ -83,13 +83,18 @@ def pages(monkeypatch):
     """Stand in for the pages: note what is served, and return at once."""
     noted = SimpleNamespace(calls=[])
 
-    def serve(histories, *, projections, classes, port, show, on_ready, access=None):
+    def serve(histories, *, projections, classes, port, show, on_ready, access=None, **_options):
         noted.calls.append((list(histories), port, show))
         noted.projections = list(projections or ())
         noted.access = access
         on_ready(f"http://127.0.0.1:{port}/")
 
-    monkeypatch.setitem(sys.modules, "workbench.dashboards", SimpleNamespace(serve=serve))
+    def serve_folder(folder, *, port, show, prefix, on_ready):
+        noted.calls.append((folder, port, show, prefix))
+        on_ready(f"http://127.0.0.1:{port}/")
+
+    stand_in = SimpleNamespace(serve=serve, serve_folder=serve_folder)
+    monkeypatch.setitem(sys.modules, "workbench.dashboards", stand_in)
     return noted
 
 
@@ -178,6 +183,7 @@ def invocations(store, folder):
         ],
         "upcast": [store, "--classes", "shop", "--classes", "counting"],
         "serve": [store, "--no-open"],
+        "start": [store.parent, "--no-open"],
         "password": [folder / "users", "ann"],
         "demo": [],
     }
@@ -206,13 +212,15 @@ def test_every_command_answers_in_the_envelope(name, store, tmp_path, pages, mod
     arguments = invocations(store, tmp_path)[name]
     found = run(name, *arguments, "--json", stdin="correct horse\n")
     said = json.loads(found.stdout, parse_constant=pytest.fail)
-    target = {"serve": [str(store)], "demo": None, "password": None}.get(name, str(store))
+    target = {"serve": [str(store)], "start": None, "demo": None, "password": None}.get(
+        name, str(store)
+    )
     assert list(said) == ["workbench", "command", "target", "ok", "result", "error"]
     assert (said["command"], said["target"], said["ok"]) == (name, target, True)
     assert (found.exit_code, found.stderr, found.stdout.count("\n")) == (0, "", 1)
 
 
-@pytest.mark.parametrize("name", sorted({*main.commands} - {"demo", "serve"}))
+@pytest.mark.parametrize("name", sorted({*main.commands} - {"demo", "serve", "start"}))
 def test_store_stays_as_it_was(name, store, tmp_path_factory, module, monkeypatch):
     """No command changes the store, nor anything beside it."""
     monkeypatch.chdir(module)

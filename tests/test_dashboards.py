@@ -674,15 +674,32 @@ def test_time_of_a_window_is_its_middle():
     assert summary.said(rate, "1w")["time"].to_list() == [datetime(2025, 3, 6, 12, tzinfo=UTC)]
 
 
-def test_a_session_of_an_open_page_asks_no_other_site(tmp_path: Path) -> None:
+SIGNED_WITH = b"k" * 32
+KNOWN_KEY = f"import secrets\nsecrets.token_bytes = lambda count: {SIGNED_WITH!r}\n"
+
+
+def test_a_session_of_an_open_page_asks_no_other_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A session that is made anew for a page which is open already has its sheets from here."""
+    import browser
     import panel as pn
-    from bokeh.client import pull_session
+    from bokeh.client import ClientSession
+    from bokeh.util.token import generate_jwt_token, generate_session_id
+
+    class Known(ClientSession):
+        """A session whose token the server takes for one of its own."""
+
+        token = property(lambda self: generate_jwt_token(self.id, SIGNED_WITH, signed=True))
 
     pn.extension("tabulator", "plotly")
     path = write_native(tmp_path / "store.db", simple_rows(5))
-    with serving({"store": path}) as address:
-        session = pull_session(url=address)
+    monkeypatch.setattr(browser, "SERVE", KNOWN_KEY + browser.SERVE)
+    with browser.serving({"store": path}) as address:
+        socket = address.replace("http:", "ws:") + "ws"
+        session = Known(generate_session_id(SIGNED_WITH, signed=True), websocket_url=socket)
+        session.connect()
+        session.pull()
         sheets = [
             found
             for model in session.document.models

@@ -195,7 +195,7 @@ def test_type_leads_to_its_events(opened):
     """A click on a type of the catalogue opens the log of that type."""
     page = opened("")
     section(page, "Types").wait_for()
-    page.get_by_text("Order.Returned", exact=True).click()
+    page.get_by_text("Order.Returned", exact=True).first.click()
     see_listing(page, Filters(types=("Order.Returned",)))
 
 

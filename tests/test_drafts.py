@@ -426,9 +426,7 @@ class TestOfSchemas:
     def test_examples_are_of_the_older_silent_version(self, shop):
         """Of silent versions, the examples are events of the older one."""
         schemas = shop.schemas()
-        drafts = drafts_of(
-            history, schemas["Order.Confirmed", "1a"], schemas["Order.Confirmed", "1b"]
-        )
+        drafts = drafts_of(shop, schemas["Order.Confirmed", "1a"], schemas["Order.Confirmed", "1b"])
         assert "92: {" in drafts.test
         assert "13031: {" not in drafts.test
         assert drafts.notes[0].startswith("Both are of version 1. Give the class version 2")

@@ -34,7 +34,7 @@ from workbench.upcasting import crew, feeding
 from workbench.upcasting.dry_run import DryRun
 from workbench.upcasting.feeding import feed
 from workbench.upcasting.loading import Loaded
-from workbench.upcasting.rebuilding import _events
+from workbench.upcasting.rebuilding import events_of
 from workbench.upcasting.stepping import Broken, Stepper
 from workbench.upcasting.values import differences, read, same, written
 from workbench.upcasting.wire import WATCHED
@@ -144,7 +144,7 @@ class TestMapper:
     def test_events_are_those_of_the_mapper(self, new_path, made):
         """The same events fail, and the others have the same class and hold the same."""
         frame = frame_of(write_native(new_path(), made))
-        found = _events(frame, stepper())
+        found = events_of(frame, stepper())
         broken = dict.fromkeys(frame["row"], "failed")
         mine = broken | {row: told(event) for row, event in found.items()}
         assert mine == {i: told(by_mapper(row)) for i, row in enumerate(made)}

@@ -38,12 +38,6 @@ DRAFT = click.option(
     metavar="OLD NEW",
     help="An upcaster between two versions of the --type, and a test for it, to paste.",
 )
-MASK = click.option(
-    "--mask",
-    multiple=True,
-    metavar="PATH",
-    help="With --draft: values to hide, such as 'customer.*'. Repeatable.",
-)
 
 
 def one_of(history: History, asked: Asked) -> tuple[Schemas, str]:
@@ -72,13 +66,13 @@ def drifted(asked: Asked) -> Answer:
     return listed(asked, found, views.CHANGE_POINTS, "change points")
 
 
-def drafted(asked: Asked, names: tuple[str, str], mask: tuple[str, ...]) -> Answer:
+def drafted(asked: Asked, names: tuple[str, str]) -> Answer:
     """Return an upcaster and its test."""
     from workbench.upcasting.drafts import drafts_of
 
     history = asked.history()
     schemas, type_ = one_of(history, asked)
-    drafts = drafts_of(history, schemas[type_, names[0]], schemas[type_, names[1]], mask)
+    drafts = drafts_of(history, schemas[type_, names[0]], schemas[type_, names[1]])
 
     def show(screen: Screen) -> None:
         parts = [*(f"# {note}" for note in drafts.notes), drafts.upcaster, drafts.test or ""]

@@ -46,7 +46,6 @@ ONLY_AFFECTED = click.option(
     one_type.OVER_TIME,
     one_type.DRIFT,
     one_type.DRAFT,
-    one_type.MASK,
     examples=[
         "schemas shop.db",
         "schemas shop.db --check BACKWARD_TRANSITIVE --only-affected",
@@ -55,7 +54,7 @@ ONLY_AFFECTED = click.option(
         "schemas shop.db --type Order.Placed --draft 1 2 --mask '*name'",
     ],
 )
-def schemas(  # noqa: PLR0913, an option each
+def schemas(
     asked: Asked,
     *,
     check_of: str | None,
@@ -64,7 +63,6 @@ def schemas(  # noqa: PLR0913, an option each
     over_time: str | None,
     drift: bool,
     draft: tuple[str, str] | None,
-    mask: tuple[str, ...],
 ) -> Answer:
     """List what payloads look like, by type and version.
 
@@ -72,7 +70,9 @@ def schemas(  # noqa: PLR0913, an option each
     --type, their fields too. With --check, what one version breaks for another instead, and
     how many stored events that affects.
     """
-    _refuse_lone(check_of, draft, only_affected=only_affected, mask=mask)
+    if only_affected and check_of is None:
+        said = "--only-affected says what counts for --check LEVEL: give that too."
+        raise click.UsageError(said, click.get_current_context())
     asked_for = {
         "--check": check_of,
         "--between": between,
@@ -89,23 +89,7 @@ def schemas(  # noqa: PLR0913, an option each
         return one_type.over_time(asked, over_time)
     if drift:
         return one_type.drifted(asked)
-    return one_type.drafted(asked, draft, mask) if draft else _listed(asked)
-
-
-def _refuse_lone(
-    level: str | None,
-    draft: tuple[str, str] | None,
-    *,
-    only_affected: bool,
-    mask: tuple[str, ...],
-) -> None:
-    said = None
-    if only_affected and level is None:
-        said = "--only-affected says what counts for --check LEVEL: give that too."
-    elif mask and draft is None:
-        said = "--mask says what --draft OLD NEW hides: give that too."
-    if said is not None:
-        raise click.UsageError(said, click.get_current_context())
+    return one_type.drafted(asked, draft) if draft else _listed(asked)
 
 
 def _listed(asked: Asked) -> Answer:

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     examples=["start", "start stores --port 8080 --no-open"],
 )
 def start(_asked: Asked, folder: Path, port: int, prefix: str, *, no_open: bool) -> Answer:
-    """Open a page that lists the stores of a folder, and shows each of them.
+    """Open a page that lists the stores of a folder.
 
-    The sample history is there too. It listens on 127.0.0.1 alone, until it is interrupted.
+    Each is shown when it is chosen. The sample history is there too. The page is served on
+    127.0.0.1 alone, until it is interrupted.
     """
 
     def served(tell: Callable[[str], None]) -> None:

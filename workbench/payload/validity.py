@@ -59,8 +59,8 @@ def _one_by_one(texts: pl.Series) -> dict[int, Text]:
     for row in _with_long_integers(texts):
         if row not in found:
             text = read_json(texts[row])
-            if text.problem is not None:
-                found[row] = text
+            if text.problem is not None:  # it is JSON, and stays as it is written if it can be read
+                found[row] = text if text.data is None else Text(texts[row], text.problem)
     return found
 
 
