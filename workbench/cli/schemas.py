@@ -70,9 +70,7 @@ def schemas(
     --type, their fields too. With --check, what one version breaks for another instead, and
     how many stored events that affects.
     """
-    if only_affected and check_of is None:
-        said = "--only-affected says what counts for --check LEVEL: give that too."
-        raise click.UsageError(said, click.get_current_context())
+    _refuse_lone(check_of, only_affected=only_affected)
     asked_for = {
         "--check": check_of,
         "--between": between,
@@ -90,6 +88,12 @@ def schemas(
     if drift:
         return one_type.drifted(asked)
     return one_type.drafted(asked, draft) if draft else _listed(asked)
+
+
+def _refuse_lone(level: str | None, *, only_affected: bool) -> None:
+    if only_affected and level is None:
+        said = "--only-affected says what counts for --check LEVEL: give that too."
+        raise click.UsageError(said, click.get_current_context())
 
 
 def _listed(asked: Asked) -> Answer:
