@@ -79,15 +79,20 @@ def test_keyboard_reaches_everything(opened):
     opened.go("?page=log")
     page.locator(".wb-status p").wait_for()
     page.evaluate("document.activeElement?.blur()")
+    wanted = {"Overview", "Log", "Schemas", "Replay", "Live", "Next →", "Stream"}
     seen, outlined = set(), 0
-    for _ in range(60):
+    for _ in range(300):  # parts that are drawn while one goes on are come to in the next round
+        if wanted <= seen and outlined > MOST_TABS // 3:
+            break
         page.keyboard.press("Tab")
         name, is_outlined = page.evaluate(FOCUSED)
         seen.add(name)
         outlined += is_outlined
-    assert {"Overview", "Log", "Schemas", "Replay", "Live", "Next →", "Stream"} <= seen
-    assert outlined > 20
+    assert wanted <= seen
+    assert outlined > MOST_TABS // 3
 
+
+MOST_TABS = 60
 
 FOCUSED = """() => {
   let here = document.activeElement;

@@ -211,7 +211,8 @@ def test_event_behind_a_difference_is_opened(watched, compared):
     """A click on a position leads to that event in the log."""
     page = watched.open(versus(cause=compared.causes["cause"][0]))
     position = compared.first["position"][0]
-    page.get_by_text(str(position), exact=True).last.click()
+    cells = page.locator('.tabulator-cell[tabulator-field="position"]')
+    cells.filter(has_text=str(position)).first.click()
     page.get_by_text(f"position {position:,}", exact=True).wait_for()
 
 
