@@ -144,7 +144,7 @@ class Searchable(ABC):
         >>> from workbench import open_history
         >>> from workbench.samples import shop_path
         >>> len(open_history(shop_path()).containing("lefèvre"))
-        44
+        191
         """
         if not text:
             msg = "Cannot search for an empty text, which every payload contains. Write one."
