@@ -43,10 +43,7 @@ class Scene:
     """The name of the edit under which the history is replayed; None is as it is stored."""
     part: str | None = None
     """What is open of a trial besides its tables: one of `PARTS`."""
-    revision: str | None = None
-    """The git revision that the projection is of; None is the one that is served."""
     other_edited: str | None = None
-    other_revision: str | None = None
     """The same of what it is compared with."""
     other_history: str | None = None
     """The history of what it is compared with, by its name; None is the same history."""
@@ -175,9 +172,7 @@ def place_of(query: str) -> Place:
             cause=values.get("cause"),
             edited=values.get("edited"),
             part=values.get("part") if values.get("part") in PARTS else None,
-            revision=values.get("revision") or None,
             other_edited=values.get("other_edited"),
-            other_revision=values.get("other_revision") or None,
             other_history=values.get("other_history"),
         ),
         lanes=tuple(dict.fromkeys(value for name, value in pairs if name == "lane" and value)),
