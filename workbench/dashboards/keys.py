@@ -30,6 +30,7 @@ export function render({ model, el }) {
     model.send_msg(event.key);
   };
   document.addEventListener("keydown", listen);
+  el.classList.add("wb-listens");
 }
 """
 
