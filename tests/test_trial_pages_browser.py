@@ -232,9 +232,7 @@ def test_person_compares_a_history_with_an_edited_one(watched):
     page.get_by_label("History of b").select_option("edited: once")
     press(page, "Compare them")
     page.get_by_text("2 differences of 2 causes").wait_for()
-    page.locator('[tabulator-field="table"].tabulator-cell').filter(
-        has_text="payments"
-    ).last.click()
+    page.locator('.wb-go[tabulator-field="table"]').filter(has_text="payments").click()
     page.get_by_text("2 rows and cells that differ at the end").wait_for()
     page.locator('[tabulator-field="position"].tabulator-cell').filter(
         has_text="21755"
