@@ -338,6 +338,8 @@ def connect(caller, *, origin=None, user=True):
             return error.code
         message = await socket.read_message()
         socket.close()
+        while await socket.read_message() is not None:  # until the other end has closed too
+            pass
         return message is not None
 
     return asyncio.run(opened())
