@@ -33,6 +33,7 @@ def users(tmp_path_factory):
     path = tmp_path_factory.mktemp("users") / "users"
     passwords.write(path, "ann", PASSWORD)
     passwords.write(path, "<b>bob", PASSWORD)
+    passwords.write(path, "cleo", PASSWORD)
     return path
 
 
@@ -438,10 +439,10 @@ def test_login_leads_nowhere_else(guarded, ann, onward):
 def test_logout_ends_the_login(guarded):
     """After the logout the old cookie opens no page, and the page says so."""
     caller = guarded.stranger()
-    caller.log_in("ann", PASSWORD)
+    caller.log_in("cleo", PASSWORD)  # logins of one user in one second are one, and end as one
     kept = dict(caller.cookies)
     asked = caller.page("/logout")
-    assert "You are logged in as ann." in asked.text
+    assert "You are logged in as cleo." in asked.text
     assert caller.ask("/logout", {"_xsrf": xsrf_of(asked)}).status == 303
     assert "Logged out" in caller.page("/logout").text
     caller.cookies = kept
