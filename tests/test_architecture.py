@@ -48,11 +48,32 @@ def _documented():
 
 
 def test_exported_names_are_all():
-    """The public names are exactly those of `__all__`, sorted."""
-    public = [name for name in vars(workbench) if not name.startswith("_")]
-    classes_and_functions = {n for n in public if not inspect.ismodule(getattr(workbench, n))}
-    assert classes_and_functions == set(workbench.__all__)
+    """The public names are those of `__all__`, sorted, each from the module that it stands in."""
     assert workbench.__all__ == sorted(workbench.__all__)
+    assert set(workbench._HOMES) == set(workbench.__all__) == set(dir(workbench))
+    assert {name: getattr(workbench, name).__module__ for name in workbench.__all__} == {
+        name: import_module(f"workbench.{home}").__dict__[name].__module__
+        for name, home in workbench._HOMES.items()
+    }
+
+
+def test_public_names_are_what_a_type_checker_sees():
+    """What is imported for type checkers is what is looked up when it is asked for."""
+    tree = ast.parse(Path(workbench.__file__).read_text(encoding="utf-8"))
+    seen = {
+        alias.name: node.module.removeprefix("workbench.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("workbench.")
+        for alias in node.names
+    }
+    assert seen == workbench._HOMES
+
+
+def test_name_that_is_not_there_is_said():
+    """A name that is mistyped is an AttributeError, as of any module."""
+    name = "open_histroy"
+    with pytest.raises(AttributeError, match="no attribute 'open_histroy'"):
+        getattr(workbench, name)
 
 
 @pytest.mark.parametrize("thing", list(_documented()))
@@ -166,10 +187,16 @@ def test_imports_point_one_way():
 
 
 def test_import_is_light():
-    """`import workbench` loads none of the packages that take long to load."""
-    code = f"import sys, workbench; print([m for m in {HEAVY} if m in sys.modules])"
+    """`import workbench` loads no package that takes long, and all its names only Polars."""
+    code = f"""
+import sys, workbench
+print([m for m in {("polars", *HEAVY)} if m in sys.modules])
+for name in workbench.__all__:
+    getattr(workbench, name)
+print([m for m in {HEAVY} if m in sys.modules])
+"""
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    assert found.stdout.split("\n") == ["[]", "[]", ""]
 
 
 def test_no_module_is_too_long():

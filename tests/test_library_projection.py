@@ -539,7 +539,7 @@ def test_classes_of_the_library_are_not_loaded_by_the_package():
     """`import workbench` loads nothing of the library, and replay of a cell does not either."""
     code = (
         "import sys, polars as pl, workbench as w\n"
-        "from workbench.replay import plan_of\n"
+        "from workbench.replaying import plan_of\n"
         "class P(w.Projection):\n"
         "    t = w.table(key={'a': pl.String}, values={})\n"
         "plan_of(P, None)\n"

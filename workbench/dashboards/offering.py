@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from workbench.errors import ProjectionError, near
 from workbench.projections.declared import Projection
-from workbench.replay import replay
+from workbench.replaying import replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
