@@ -216,6 +216,13 @@ class TestTime:
         with pytest.raises(errors.RangeError, match="a position, a time or a version"):
             run(tmp_path / "a.db", [one(SET)]).at(position=1, time="2025-03-01")
 
+    def test_version_below_0_is_refused(self, tmp_path):
+        """No stream has it; before the first position there is nothing."""
+        trial = run(tmp_path / "a.db", [one(SET)])
+        with pytest.raises(errors.RangeError, match="version -1: a stream begins at"):
+            trial.at(version=-1)
+        assert trial.at(position=-1).table("baskets").is_empty()
+
     def test_unknown_table_is_refused(self, tmp_path):
         """The error names the tables that there are."""
         with pytest.raises(errors.UnknownTableError, match="baskets"):

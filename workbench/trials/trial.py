@@ -144,10 +144,16 @@ class Trial:
         Raises
         ------
         RangeError
-            If several are given, or `time` is no time.
+            If several are given, `version` is below 0, or `time` is no time.
         """
         if sum(given is not None for given in (position, time, version)) > 1:
             msg = "Cannot look at several moments at once. Give a position, a time or a version."
+            raise RangeError(msg)
+        if version is not None and version < 0:
+            msg = (
+                f"Cannot look at version {version}: a stream begins at version 0 or 1. "
+                "Give a version from 0 on, or none for the end."
+            )
             raise RangeError(msg)
         if time is not None:
             position = self.recorded.position_at(moment_of(time, end_of_day=True))
