@@ -13,7 +13,8 @@ from browser import ARGUMENTS, Watched, chromium, serving, why_no_browser
 from stores import Row, write_native
 
 from workbench import open_history
-from workbench.dashboards.address import PAGES
+from workbench.dashboards.address import PAGES, Place, Scene, query_of
+from workbench.dashboards.named_edits import Drop, NamedEdit, Put, Set
 from workbench.tables import EVENTS
 
 if TYPE_CHECKING:
@@ -135,6 +136,11 @@ def test_store_is_hostile_everywhere(store: Path, odd: Path) -> None:
     assert "evil()" in str(events["tags"].to_list())
 
 
+STEPS = (
+    Drop(2),
+    Set(1, "at", json.dumps(EVIL[1])),
+    Put(3, f"{EVIL[3]}:T", EVIL[0], json.dumps({EVIL[4]: EVIL[6]})),
+)
 QUERIES = [
     *(f"?page={page}" for page in PAGES),
     *(f"?page=log&event={n}" for n in range(1, len(EVIL) + 1)),
@@ -147,6 +153,13 @@ QUERIES = [
     "?page=replay&projection=Refusing",
     "?page=compare&projection=Hostile&other=Refusing",
     f"?page={quote(EVIL[0])}&history={quote(EVIL[1])}&zone={quote(EVIL[2])}",
+    query_of(
+        Place(
+            page="whatif",
+            scene=Scene("Hostile", edited=EVIL[5]),
+            edits=(NamedEdit(EVIL[5], STEPS),),
+        )
+    ),
 ]
 
 
