@@ -187,10 +187,45 @@ def joined(pieces: Sequence[Piece]) -> pl.DataFrame:
     fields = _joined_fields(pieces)
     if fields is None or (fields.columns and fields.height != envelope.height):
         fields = _one_by_one(pl.concat([piece.texts for piece in pieces]))
-    fields = fields.drop(ENVELOPE, strict=False)
+    fields = _as_written(fields.drop(ENVELOPE, strict=False), pieces)
     native = [native_column(column) for column in fields.rename(_prefixed(fields.columns))]
     # By name: a list would give a column without a name one.
     return pl.concat([envelope, pl.DataFrame({s.name: s for s in native})], how="horizontal")
+
+
+def _as_written(fields: pl.DataFrame, pieces: Sequence[Piece]) -> pl.DataFrame:
+    """Return fields in the order in which the events first have them.
+
+    Pieces that are parsed at the same time learn fields from each other, in whichever order
+    they happen to come to them.
+    """
+    known = set(fields.columns)
+    ordered = {name: None for name in _keys(_text(pieces, 0)) if name in known}
+    rest = [name for name in fields.columns if name not in ordered]
+    firsts = {name: fields[name].is_not_null().arg_max() or 0 for name in rest}
+    # Other events are looked at only for the fields that the first has not.
+    for name, first in sorted(firsts.items(), key=lambda found: (found[1], found[0])):
+        if name not in ordered and first > 0:
+            ordered |= {key: None for key in _keys(_text(pieces, first)) if key in firsts}
+    return fields.select(*ordered, *sorted(firsts.keys() - ordered.keys()))
+
+
+def _text(pieces: Sequence[Piece], row: int) -> str | None:
+    for piece in pieces:
+        if row < piece.texts.len():
+            found: str | None = piece.texts[row]
+            return found
+        row -= piece.texts.len()
+    return None
+
+
+def _keys(text: str | None) -> list[str]:
+    """Return the keys of an object, none of anything else."""
+    try:
+        found = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return []
+    return list(found) if isinstance(found, dict) else []
 
 
 def _prefixed(names: Sequence[str]) -> dict[str, str]:
