@@ -9,7 +9,7 @@ import polars as pl
 from workbench import Projection, handles, table
 
 HANDLED = 600
-PAUSE_S = 0.01
+PAUSE_S = 0.025
 
 
 class Slow(Projection):
