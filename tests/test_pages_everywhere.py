@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -16,7 +17,7 @@ from workbench.samples import shop_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Locator, Page
 
 REASON = why_no_browser()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
@@ -175,6 +176,25 @@ def test_overview_shows_versions_and_receivers(page, session):
     see_text(page.locator("h2").filter(has_text=re.compile("^Receivers")), "Receiversnone")
 
 
+def click(page: Page, points: Locator, address: str) -> None:
+    """Click the first point of a plot, which says what it is, until that leads to an address.
+
+    What Plotly listens with lies over the point, and is there a moment after each drawing.
+    """
+    from playwright.sync_api import Error
+
+    for _ in range(PATIENCE_MS // 2_000):
+        page.mouse.move(0, 0)
+        with suppress(Error):
+            points.first.hover(force=True, timeout=2_000)
+            page.locator(".hovertext").wait_for(timeout=2_000)
+            page.mouse.down()
+            page.mouse.up()
+            page.wait_for_url(address, timeout=5_000)
+            return
+    pytest.fail("a click on a point leads nowhere")
+
+
 def see_count(locator, count: int) -> None:
     from playwright.sync_api import expect
 
@@ -244,15 +264,7 @@ def test_streams_lie_side_by_side(page, session):
     points = page.locator(".js-plotly-plot .points path")
     found = open_history(shop_path()).lanes("order-10050", "payment-10050")
     see_count(points, found.events.height)
-    # What Plotly listens with lies over the point, and is there a moment after it.
-    for _ in range(PATIENCE_MS // 1_000):
-        page.mouse.move(0, 0)
-        points.first.hover(force=True)
-        page.wait_for_timeout(1_000)
-        if page.locator(".hovertext").count():
-            break
-    points.first.click(force=True)
-    page.wait_for_url("**event=*")
+    click(page, points, "**event=*")
     page.locator(".wb-event .tree").wait_for()
     page.get_by_role("button", name="payment-10050").click()
     page.wait_for_url(lambda url: "payment-10050" not in url)
