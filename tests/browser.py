@@ -123,3 +123,14 @@ class Watched:
         """Go to an address as Forward would, without loading the page again."""
         self.page.evaluate(GO, query or "?")
         return self.page
+
+
+@contextmanager
+def watching(page: Page, address: str, patience_ms: int) -> Iterator[Watched]:
+    """Yield a page of its own for one test, on which nothing may go wrong; close it after that."""
+    page.set_default_timeout(patience_ms)
+    found = Watched(page, address)
+    yield found
+    page.close()
+    assert found.errors == []
+    assert found.foreign == []

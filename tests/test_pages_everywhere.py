@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from browser import ARGUMENTS, Watched, chromium, serving, why_no_browser
+from browser import ARGUMENTS, Watched, chromium, serving, watching, why_no_browser
 from polars.testing import assert_frame_equal
 
 from workbench import open_history
@@ -45,13 +45,8 @@ def context() -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def session(context: BrowserContext, address: str) -> Iterator[Watched]:
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    found = Watched(page, address)
-    yield found
-    page.close()
-    assert found.errors == []
-    assert found.foreign == []
+    with watching(context.new_page(), address, PATIENCE_MS) as found:
+        yield found
 
 
 @pytest.fixture

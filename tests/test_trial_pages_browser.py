@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import hostile_views
 import pytest
-from browser import ARGUMENTS, Watched, chromium, serving, why_no_browser
+from browser import ARGUMENTS, Watched, chromium, serving, watching, why_no_browser
 from stores import BEGIN, Row, state_of, write_native
 
 from workbench import compare, open_history, replay
@@ -60,13 +60,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def watched(browser: Browser, address: str) -> Iterator[Watched]:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(PATIENCE_MS)
-    found = Watched(page, address)
-    page.expose_function("evil", lambda: found.errors.append("evil ran"))
-    yield found
-    page.close()
-    assert found.errors == []
-    assert found.foreign == []
+    with watching(page, address, PATIENCE_MS) as found:
+        page.expose_function("evil", lambda: found.errors.append("evil ran"))
+        yield found
 
 
 def see_step(page: Page, step: str) -> None:

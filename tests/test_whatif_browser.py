@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import ARGUMENTS, Watched, chromium, serving, why_no_browser
+from browser import ARGUMENTS, Watched, chromium, serving, watching, why_no_browser
 
 from workbench import open_history, propose_correction, replay
 from workbench.dashboards.address import Place, Scene, query_of
@@ -43,12 +43,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def watched(browser: Browser, address: str) -> Iterator[Watched]:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(PATIENCE_MS)
-    found = Watched(page, address)
-    yield found
-    page.close()
-    assert found.errors == []
-    assert found.foreign == []
+    with watching(page, address, PATIENCE_MS) as found:
+        yield found
 
 
 def press(page: Page, name: str) -> None:
