@@ -173,7 +173,8 @@ class Running(ABC):
         for writer in self.writers.values():
             writer.settle(batch)
         if batch.height:
-            self._handled.append(batch.group_by("type", "schema_version").len("events"))
+            counted = batch.group_by("type", "schema_version").len("events")
+            self._handled.append(counted.cast({"events": pl.Int64}))
         if self._failed:
             events, handlers, errors = zip(*self._failed, strict=True)
             found = batch[pl.Series(events, dtype=pl.UInt32)].with_columns(
@@ -204,9 +205,10 @@ class Running(ABC):
 
     def handled(self) -> pl.DataFrame:
         """Return how many events were given to handlers: `workbench.tables.HANDLED`."""
-        counted = pl.concat([HANDLED.frame(), *map(HANDLED.conform, self._handled)])
+        counted = pl.concat([HANDLED.frame(), *self._handled])
         found = counted.group_by("type", "schema_version").agg(pl.col("events").sum())
-        return HANDLED.conform(found.sort("type", "schema_version"))
+        self._handled = [HANDLED.conform(found.sort("type", "schema_version"))]
+        return self._handled[0]
 
     def profile(self) -> pl.DataFrame:
         """Return the time that each handler took: `workbench.tables.PROFILE`."""

@@ -155,7 +155,7 @@ class Engine:
             closing(unread.batches(running.columns)) as batches,
         ):
             try:
-                for batch in (part for whole in batches for part in slices(whole)):
+                for batch in slices(batches):
                     done = running.feed(batch, interrupt)
                     if done < batch.height:
                         done += _rest_of_position(running, batch, done)

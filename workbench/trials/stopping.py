@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import polars as pl
 
     from workbench.projections.running import Interrupt
 
-AT_ONCE = 1024  # events between two looks at how far a run is
+_FEWEST, _MOST = 64, 65_536  # events between two looks at how far a run is
+_SLICE_S = 0.2
 _LOOK_S = 0.05
 
 
@@ -75,15 +77,21 @@ def _heeding(interrupt: Interrupt, stop: threading.Event | None) -> Iterator[Non
         watcher.join()
 
 
-def slices(batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Yield a batch in slices after which a run can tell how far it is, and end.
+def slices(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield batches in slices after which a run can tell how far it is, and end.
 
-    Events that share a position are in one slice: to go on begins after a position.
+    A slice has as many events as take about `_SLICE_S`, whatever the handlers do. Events that
+    share a position are in one slice: to go on begins after a position.
     """
-    positions, first = batch["position"], 0
-    while first < batch.height:
-        upto = first + AT_ONCE
-        while upto < batch.height and positions[upto] == positions[upto - 1]:
-            upto += 1
-        yield batch[first:upto]
-        first = upto
+    size = _FEWEST
+    for batch in batches:
+        positions, first = batch["position"], 0
+        while first < batch.height:
+            upto = first + size
+            while upto < batch.height and positions[upto] == positions[upto - 1]:
+                upto += 1
+            begun = time.perf_counter()
+            yield batch[first:upto]
+            took = time.perf_counter() - begun
+            size = max(_FEWEST, size // 2) if took > _SLICE_S else min(_MOST, size * 2)
+            first = upto
