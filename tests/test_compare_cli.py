@@ -114,6 +114,122 @@ def unchanged(folder):
     assert git(folder, "status", "--porcelain").split() == ["M", "views/accounts.py"]
 
 
+OF_LIBRARY = '''"""A projection of the library, its views, and its events."""
+
+from eventsourcing.dispatch import singledispatchmethod
+from eventsourcing.domain import Aggregate, event
+from eventsourcing.popo import POPOTrackingRecorder
+from eventsourcing.postgres import PostgresTrackingRecorder
+from eventsourcing.projection import Projection
+from psycopg.sql import SQL, Identifier
+
+from views.amounts import RATE
+
+
+class Sums(Projection):
+    @singledispatchmethod
+    def process_event(self, domain_event, tracking):
+        amount = int(domain_event.amount * RATE)
+        self.view.add(str(domain_event.originator_id), amount, tracking)
+
+
+class Memory(POPOTrackingRecorder):
+    def __init__(self):
+        super().__init__()
+        self.sums = {}
+
+    def add(self, account, amount, tracking):
+        self.sums[account] = self.sums.get(account, 0) + amount
+        self.insert_tracking(tracking)
+
+
+class Server(PostgresTrackingRecorder):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        text = "CREATE TABLE {}.sums (key text PRIMARY KEY, value int)"
+        schema = Identifier(self.datastore.schema)
+        self.sql_create_statements.append(SQL(text).format(schema))
+
+    def add(self, account, amount, tracking):
+        with self.datastore.transaction(commit=True) as c:
+            c.execute(
+                "INSERT INTO sums VALUES (%s, %s) "
+                "ON CONFLICT (key) DO UPDATE SET value = sums.value + excluded.value",
+                (account, amount),
+            )
+            self._insert_tracking(c, tracking)
+'''
+EVENTS = '''"""Events of accounts."""
+
+from eventsourcing.domain import DomainEvent
+
+
+class Account:
+    class Paid(DomainEvent):
+        originator_id: str
+        amount: int
+'''
+
+
+@pytest.fixture
+def of_library(repository, tmp_path):
+    """Add a projection of the library, of which the rate differs by revision."""
+    (repository / "shop.py").write_text(EVENTS)
+    (repository / "views" / "sums.py").write_text(OF_LIBRARY)
+    for tag, rate in (("one", 1), ("two", 2)):
+        (repository / "views" / "amounts.py").write_text(f"RATE = {rate}\n")
+        git(repository, "add", ".")
+        git(repository, "commit", "-qm", tag)
+        git(repository, "tag", tag)
+    return repository
+
+
+class TestOfLibrary:
+    """Unmodified projections, each side with the view of its revision."""
+
+    def sides(self, view="Memory"):
+        both = "--base", "views.sums:Sums@one", "--with", "views.sums:Sums@two"
+        return *both, "--view", f"views.sums:{view}", "--classes", "shop"
+
+    def test_view_in_memory(self, of_library, store):
+        """The views differ as the projections do."""
+        found = answer(store, *self.sides(), code=1)
+        (cause,) = found["causes"]["rows"]
+        assert (cause["table"], cause["direction"], cause["count"]) == ("sums", "higher", 2)
+        unchanged = git(of_library, "worktree", "list")
+        assert unchanged.count("\n") == 0
+
+    def test_view_in_postgresql(self, of_library, store, postgres):
+        """Both sides run at the same time in the database that was named, and leave nothing."""
+        database = postgres.new_database()
+        scratch = "--scratch", postgres.url(database)
+        found = answer(store, *self.sides("Server"), *scratch, code=1)
+        assert found["causes"]["rows"][0]["count"] == 2
+        with postgres.connect(database) as db:
+            query = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'workbench%'"
+            assert db.execute(query).fetchone() == (0,)
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ((), "without its view"),
+            (("--view", "views.sums:None_"), "Cannot find the view 'views.sums:None_'"),
+            (("--view", "views.nowhere:A"), "Cannot load the view 'views.nowhere:A'"),
+            (("--view", "views.sums:Memory@one"), "is not of the form MODULE:NAME"),
+            (("--view", "views.sums:Server"), "without a PostgreSQL database"),
+            (("--view", "views.sums:Memory"), "Its types are of shop"),
+            (("--view", "views.sums:Memory", "--classes", "no.such"), "No module named 'no'"),
+        ],
+    )
+    def test_refused(self, of_library, store, options, said, monkeypatch):
+        """What is missing is told in one line."""
+        monkeypatch.delenv("WORKBENCH_SCRATCH", raising=False)
+        both = "--base", "views.sums:Sums@one", "--with", "views.sums:Sums"
+        code, out, err = run(store, *both, *options)
+        assert (code, out) == (2, "")
+        assert said in err
+
+
 class TestComparing:
     """What is found."""
 

@@ -14,6 +14,7 @@ import library_shop
 import polars as pl
 import pytest
 from eventsourcing.popo import POPOTrackingRecorder
+from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection as LibraryProjection
 from eventsourcing.projection import ProjectionRunner
 from hypothesis import assume, given
@@ -334,13 +335,6 @@ class BrokenView(POPOTrackingRecorder):
         raise OSError(msg)
 
 
-class PostgresView:
-    """What derives from the library's class, without its driver."""
-
-
-PostgresView.__module__ = "eventsourcing.postgres"
-
-
 class TestBadInput:
     """Each is an error that says what to do."""
 
@@ -350,7 +344,7 @@ class TestBadInput:
             ({"view": None}, "without its view"),
             ({"view": "MemoryView"}, "it is no class"),
             ({"view": AbstractView}, "it is abstract"),
-            ({"view": PostgresView}, "needs a PostgreSQL database"),
+            ({"view": PostgresTrackingRecorder}, "without a PostgreSQL database"),
             ({"view": BrokenView}, "OSError: no"),
             ({"projection": NoView}, "with its view alone"),
             ({"classes": ["no.such.module"]}, "No module named"),

@@ -1,6 +1,7 @@
 """Slices of batches, after which a run can tell how far it is."""
 
 import time
+from itertools import pairwise
 
 import polars as pl
 from hypothesis import given
@@ -30,7 +31,7 @@ def test_slices_are_the_batches_and_cut_no_position(steps: list[list[int]], fewe
         stopping._FEWEST = before
     nothing = pl.DataFrame(schema={"position": pl.Int64})
     assert pl.concat([nothing, *found]).equals(pl.concat([nothing, *batches]))
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in pairwise(found):
         assert one["position"][-1] != other["position"][0]
 
 
@@ -38,9 +39,8 @@ def test_slices_are_small_for_slow_handlers_and_large_for_quick_ones(monkeypatch
     batch = pl.DataFrame({"position": range(1_000)})
     now = 0.0
     monkeypatch.setattr(time, "perf_counter", lambda: now)
-    quick, slow = [], []
-    for part in stopping.slices([batch]):
-        quick.append(part.height)
+    slow = []
+    quick = [part.height for part in stopping.slices([batch])]
     assert quick == [64, 128, 256, 512, 40]
     for part in stopping.slices([batch]):
         slow.append(part.height)

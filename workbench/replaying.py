@@ -41,6 +41,7 @@ def replay(  # noqa: PLR0913, each is of one kind of projection
     env: Mapping[str, str] | None = None,
     transcoder: Transcoder | None = None,
     mapper: Mapper[Any] | None = None,
+    scratch: str | None = None,
     stop: Event | None = None,
 ) -> Trial:
     """Return the trial of a projection over a history.
@@ -73,8 +74,9 @@ def replay(  # noqa: PLR0913, each is of one kind of projection
         `load_trial` gives back what there was.
     view
         For a projection of the library, the class of its view: one that derives from
-        `SQLiteTrackingRecorder` runs in a database of the trial's own; any other is made
-        without arguments, and its attributes are the tables.
+        `SQLiteTrackingRecorder` runs in a database of the trial's own, one that derives from
+        `PostgresTrackingRecorder` in a schema of the database that `scratch` names; any other
+        is made without arguments, and its attributes are the tables.
     classes
         For classes of the library, where those of the events are: modules, their names,
         or classes, which stand for their modules. That of the projection, of its view, or
@@ -87,6 +89,9 @@ def replay(  # noqa: PLR0913, each is of one kind of projection
     mapper
         For classes of the library, the application's mapper, where it has one of its own.
         It gets payloads as JSON, deciphered and decompressed.
+    scratch
+        For a view in PostgreSQL, the URL of a database in which no events are stored. The
+        view runs in a schema that is made for the trial, and is dropped with it.
     stop
         Once it is set, from another thread, the replay ends as it does at Ctrl-C.
 
@@ -104,7 +109,7 @@ def replay(  # noqa: PLR0913, each is of one kind of projection
     if on_error not in {"stop", "collect"}:
         msg = f"Cannot replay with on_error={on_error!r}. Choose 'stop' or 'collect'."
         raise ProjectionError(msg)
-    options = LibraryOptions(view, tuple(classes), env, transcoder, mapper)
+    options = LibraryOptions(view, tuple(classes), env, transcoder, mapper, scratch)
     plan = plan_of(projection, key, options)
     kept = None if folder is None else TrialFolder.at(folder)
     return Engine(plan, history, on_error, kept, stop=stop).begin(head_of(history), progress)
@@ -159,6 +164,7 @@ def load_trial(  # noqa: PLR0913, as replay
     env: Mapping[str, str] | None = None,
     transcoder: Transcoder | None = None,
     mapper: Mapper[Any] | None = None,
+    scratch: str | None = None,
 ) -> Trial:
     """Return the trial that was saved in a folder.
 
@@ -169,7 +175,7 @@ def load_trial(  # noqa: PLR0913, as replay
     ----------
     folder
         What `Trial.save`, or `replay(folder=...)`, was given.
-    history, projection, key, view, classes, env, transcoder, mapper
+    history, projection, key, view, classes, env, transcoder, mapper, scratch
         As in `replay`.
 
     Raises
@@ -179,7 +185,7 @@ def load_trial(  # noqa: PLR0913, as replay
     """
     about, frames, tables = read_folder(folder)
     recipe = Recipe.from_dict(about["recipe"])
-    options = LibraryOptions(view, tuple(classes), env, transcoder, mapper)
+    options = LibraryOptions(view, tuple(classes), env, transcoder, mapper, scratch)
     plan = None if projection is None else plan_of(projection, key, options)
     engine = Engine(
         plan, history, recipe.on_error, told=recipe, stale=_stale(about, recipe, plan, history)

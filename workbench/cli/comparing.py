@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -50,6 +51,17 @@ def _pairs(context: click.Context, option: click.Parameter, given: Sequence[str]
     return found
 
 
+def _place(context: click.Context, option: click.Parameter, given: str | None) -> str | None:
+    """Return a place that was given, if it is one, and of no revision of its own."""
+    if given is not None and re.fullmatch(r"[\w.]+:[\w.]+", given) is None:
+        msg = (
+            f"{given!r} is not of the form {option.metavar}. It is taken from the revision of "
+            "each side."
+        )
+        raise click.BadParameter(msg, context, option)
+    return given
+
+
 @command(
     "compare",
     TARGET,
@@ -74,6 +86,24 @@ def _pairs(context: click.Context, option: click.Parameter, given: Sequence[str]
         multiple=True,
         metavar="COLUMN",
         help="For Polars functions: what tells rows apart. Repeatable.",
+    ),
+    click.option(
+        "--view",
+        metavar="MODULE:NAME",
+        callback=_place,
+        help="For projections of the library: the class of their view.",
+    ),
+    click.option(
+        "--classes",
+        multiple=True,
+        metavar="MODULE",
+        help="For what is of the library: where classes of events are found. Repeatable.",
+    ),
+    click.option(
+        "--scratch",
+        envvar="WORKBENCH_SCRATCH",
+        metavar="URL",
+        help="For a view in PostgreSQL: a database without events, in which it may run.",
     ),
     click.option(
         "--on-error",
@@ -107,6 +137,7 @@ def _pairs(context: click.Context, option: click.Parameter, given: Sequence[str]
     examples=[
         "compare shop.db --base shop.views:Orders@main --with shop.views:Orders",
         "compare shop.db --base views:Old --with views:New --accept 1f0c33a9b2='rounded now'",
+        "compare shop.db --base sums:Sums@main --with sums:Sums --view sums:View --classes shop",
     ],
 )
 def compare(  # noqa: PLR0913, an argument an option
@@ -117,6 +148,9 @@ def compare(  # noqa: PLR0913, an argument an option
     tolerance: dict[str, str],
     pair: dict[str, str],
     key: tuple[str, ...],
+    view: str | None,
+    classes: tuple[str, ...],
+    scratch: str | None,
     on_error: str,
     accepted: Path,
     accept: dict[str, str],
@@ -138,7 +172,14 @@ def compare(  # noqa: PLR0913, an argument an option
     # What is appended meanwhile is read by neither side.
     asked = replace(asked, upto=head if asked.upto is None else min(asked.upto, head))
     with terminable(), tempfile.TemporaryDirectory(prefix="workbench-compare-") as folder:
-        a, b = _trials(asked, places, Path(folder), list(key), on_error)
+        how = {
+            "key": list(key),
+            "on_error": on_error,
+            "view": view,
+            "classes": list(classes),
+            "scratch": scratch,
+        }
+        a, b = _trials(asked, places, Path(folder), how)
         found = workbench.compare(a, b, tolerance=most, tables=pair or None)
     known = set(found.causes["cause"])
     for cause, reason in {**{c: r for c, r in reasons.items() if c in known}, **accept}.items():
@@ -170,7 +211,7 @@ def _number(column: str, text: str) -> Any:  # noqa: ANN401, `compare` checks it
 
 
 def _trials(
-    asked: Asked, places: Sequence[Place], folder: Path, key: list[str], on_error: str
+    asked: Asked, places: Sequence[Place], folder: Path, how: dict[str, Any]
 ) -> list[Trial]:
     """Return the trials of both sides, which run at the same time."""
     from workbench import load_trial
@@ -189,8 +230,7 @@ def _trials(
                 None if tree is None else str(tree),
                 str(own),
                 {name: getattr(asked, name) for name in _ASKED},
-                key,
-                on_error,
+                **how,
             )
             started.append((request, stack.enter_context(_started(request))))
         for request, process in started:

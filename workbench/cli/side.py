@@ -38,6 +38,12 @@ class Request:
     """The target and what it is narrowed to: fields of `workbench.cli.options.Asked`."""
     key: list[str]
     on_error: str
+    view: str | None
+    """For a projection of the library, the class of its view, as MODULE:NAME."""
+    classes: list[str]
+    """For what is of the library, the modules of the events' classes."""
+    scratch: str | None
+    """For a view in PostgreSQL, the database that it may run in."""
 
     def text(self) -> str:
         """Return the request as JSON."""
@@ -71,7 +77,10 @@ def run(request: Request) -> None:
     from workbench.cli.options import Asked
     from workbench.progress import Bar
 
-    projection = _projection(request)
+    projection = _found(request, "projection", request.module, request.name)
+    view = None
+    if request.view is not None:
+        view = _found(request, "view", *request.view.split(":"))
     narrowing: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in request.asked.items()
     }
@@ -82,42 +91,45 @@ def run(request: Request) -> None:
         key=request.key or None,
         on_error=request.on_error,  # type: ignore[arg-type]
         progress=False,
+        view=view,
+        classes=request.classes,
+        scratch=request.scratch,
     )
     trial.save(Path(request.folder) / TRIAL)
 
 
-def _projection(request: Request) -> Any:  # noqa: ANN401, `replay` checks it
-    module = _module(request)
-    where = getattr(module, "__file__", None)
+def _found(request: Request, what: str, module: str, name: str) -> Any:  # noqa: ANN401, `replay` checks
+    """Return what has a name in a module: the projection that a request names, or its view."""
+    place = request.place if what == "projection" else request.view
+    found: Any = _module(request, f"{what} {place!r}", module)
+    where = getattr(found, "__file__", None)
     if request.tree is not None and not (
         where and Path(where).resolve().is_relative_to(Path(request.tree).resolve())
     ):
         msg = (
-            f"Cannot find the projection {request.place!r}: the revision has no module "
-            f"{request.module!r}; Python finds one in {where!r}. Name a module of the repository."
+            f"Cannot find the {what} {place!r}: the revision has no module "
+            f"{module!r}; Python finds one in {where!r}. Name a module of the repository."
         )
         raise RevisionError(msg)
-    found: Any = module
-    for part in request.name.split("."):
+    for part in name.split("."):
         if not hasattr(found, part):
             known = [n for n, value in vars(found).items() if n[0] != "_" and callable(value)]
             msg = (
-                f"Cannot find the projection {request.place!r}: {request.module!r} has no "
-                f"{request.name!r}. {near(request.name, known)}"
+                f"Cannot find the {what} {place!r}: {module!r} has no {name!r}. {near(name, known)}"
             )
             raise RevisionError(msg)
         found = getattr(found, part)
     return found
 
 
-def _module(request: Request) -> Any:  # noqa: ANN401, a module
+def _module(request: Request, wanted: str, name: str) -> Any:  # noqa: ANN401, a module
     try:
-        return import_module(request.module)
+        return import_module(name)
     except Exception as error:
         if (
             isinstance(error, ModuleNotFoundError)
             and error.name
-            and (f"{request.module}.".startswith(f"{error.name}."))
+            and (f"{name}.".startswith(f"{error.name}."))
         ):
             looked = "that revision" if request.tree else ", ".join(request.paths)
             why = f"there is no module {error.name!r} in {looked}, nor elsewhere"
@@ -126,7 +138,7 @@ def _module(request: Request) -> Any:  # noqa: ANN401, a module
             said = (str(error).splitlines() or [""])[0]
             why = f"importing it raised {type(error).__name__}: {said}"
             todo = "Mend the module, or name another revision."
-        msg = f"Cannot load the projection {request.place!r}: {why}. {todo}"
+        msg = f"Cannot load the {wanted}: {why}. {todo}"
         raise RevisionError(msg) from error
 
 

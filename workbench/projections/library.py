@@ -23,6 +23,7 @@ from workbench.projections.domain import DomainEvents, Unmade
 from workbench.projections.memory_view import MemoryView
 from workbench.projections.running import Running
 from workbench.projections.sql_view import SqlView
+from workbench.projections.sqlite_view import SqliteView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +49,7 @@ class Given(NamedTuple):
     transcoder: Transcoder | None = None
     mapper: Mapper[Any] | None = None
     env: tuple[tuple[str, str], ...] = ()
+    scratch: str | None = None
 
 
 class LibraryRun(Running):
@@ -76,7 +78,7 @@ class LibraryRun(Running):
         self._topics = tuple(projection.topics)
         self.application = history.application or history.name
         self._events = DomainEvents(given.classes, history.state, given.transcoder, given.mapper)
-        self._view = self._made_view(projection, view, dict(given.env))
+        self._view = self._made_view(projection, view, given)
         self._projection = _made_projection(projection, self._view.view)
         self._dispatcher = _dispatcher(self._projection)
         self._process = self._projection.process_event
@@ -87,14 +89,19 @@ class LibraryRun(Running):
         self.renew(history)
 
     def _made_view(
-        self, projection: type[Projection[Any]], view: type[Any], env: dict[str, str]
+        self, projection: type[Projection[Any]], view: type[Any], given: Given
     ) -> SqlView | MemoryView:
-        name = projection.name or projection.__name__
+        name, env = projection.name or projection.__name__, dict(given.env)
         try:
+            if given.scratch is not None:
+                from workbench.projections.postgres_view import PostgresView
+
+                made = Environment(name, env)
+                return PostgresView(view, made, given.scratch, self.application, self.cursor)
             if issubclass(view, SQLiteTrackingRecorder):
                 prefix = f"{name.upper()}_"
                 env |= {f"{prefix}SQLITE_DBNAME": ":memory:", f"{prefix}CREATE_TABLE": "yes"}
-                return SqlView(view, Environment(name, env), self.application, self.cursor)
+                return SqliteView(view, Environment(name, env), self.application, self.cursor)
             return MemoryView(view(), self.application, self.cursor)
         except ProjectionError:
             raise
@@ -202,6 +209,7 @@ class LibraryRun(Running):
         self._view.undo()
 
     def _settle(self, batch: pl.DataFrame) -> None:
+        self._view.gather()
         super()._settle(batch)
         self._view.settled()
         self._is_checked = False

@@ -117,6 +117,9 @@ class MemoryView:
                 table.writer.undo()
         self._look(logs=False)
 
+    def gather(self) -> None:
+        """Do nothing: what an event has changed is logged after it."""
+
     def settled(self) -> None:
         """Forget the present event: the next one may have its number."""
         for table in self._tables.values():

@@ -33,6 +33,7 @@ class LibraryOptions:
     env: Mapping[str, str] | None = None
     transcoder: Transcoder | None = None
     mapper: Mapper[Any] | None = None
+    scratch: str | None = None
 
     @property
     def given_names(self) -> list[str]:
@@ -57,7 +58,7 @@ def library_plan(
     if _is_a(projection, "eventsourcing.projection", "Projection"):
         return _projection_plan(projection, options)
     if _is_a(projection, "eventsourcing.domain", "BaseAggregate"):
-        for name in ("view", "env"):
+        for name in ("view", "env", "scratch"):
             if getattr(options, name) is not None:
                 msg = (
                     f"Cannot use {name} with the aggregate {projection.__name__}: it has no view. "
@@ -84,10 +85,18 @@ def _projection_plan(projection: Any, options: LibraryOptions) -> LibraryPlan:  
     if not isinstance(view, type):
         msg = f"Cannot use {view!r:.100} as a view: it is no class. Give the class: view=MyView."
         raise ProjectionError(msg)
-    if any(base.__module__ == "eventsourcing.postgres" for base in view.__mro__):
+    needs_server = _is_a(view, "eventsourcing.postgres", "PostgresTrackingRecorder")
+    if needs_server and options.scratch is None:
         msg = (
-            f"Cannot replay into the view {view.__name__}: it needs a PostgreSQL database, and a "
-            "trial runs in SQLite or in memory. Give a view of the same interface that does."
+            f"Cannot replay into the view {view.__name__} without a PostgreSQL database to run it "
+            "in. Name one that holds no events; the trial makes a schema of its own there, and "
+            "drops it: scratch='postgresql://user@host/scratch'."
+        )
+        raise ProjectionError(msg)
+    if options.scratch is not None and not needs_server:
+        msg = (
+            f"Cannot use scratch with the view {view.__name__}, which needs no PostgreSQL "
+            "database. Leave scratch out."
         )
         raise ProjectionError(msg)
     for thing in (projection, view):
@@ -115,4 +124,5 @@ def _given(options: LibraryOptions, *own: type) -> Any:  # noqa: ANN401, its mod
         options.transcoder,
         options.mapper,
         tuple((options.env or {}).items()),
+        options.scratch,
     )

@@ -1,35 +1,27 @@
 """The scratch database of a trial: a SQLite view of the user's runs in it, and is watched.
 
 It is private to one trial, and gone with it; it is no source of events. A view gets it in
-the place of the library's datastore: what is a transaction for the view is a savepoint
-inside of a larger one, so that the changes of one event can be taken back, and those of
-thousands of events are one commit.
+the place of the library's datastore.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from eventsourcing.persistence import IntegrityError
 from eventsourcing.sqlite import (
     SQLiteConnection,
     SQLiteCursor,
     SQLiteDatastore,
-    SQLiteTrackingRecorder,
     SQLiteTransaction,
 )
+
+from workbench.projections.savepoints import Savepoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
-
-    from eventsourcing.persistence import Tracking
-
-    Note = tuple[Any, ...]
-    """What a trigger tells: a number, and values of a row."""
 
 _PRAGMAS = (
     "page_size=1024",  # what an event changes is copied by page
@@ -38,128 +30,40 @@ _PRAGMAS = (
     "synchronous=OFF",
     "recursive_triggers=ON",  # else a row that is replaced goes without a word
 )
-_INSERT = "_insert_tracking"
-"""The method by which the library's views insert a position."""
 WATCH = "workbench_note"
 """The SQL function that triggers call."""
 
 
-class ScratchConnection(SQLiteConnection):
+class ScratchConnection(Savepoints, SQLiteConnection):
     """The one connection to a private database, which is gone when it is closed."""
 
     def __init__(self) -> None:
         # A database without a name: in memory, and on disk, without a name, where it grows.
         made = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        super().__init__(sqlite_conn=made, max_age=None)
+        Savepoints.__init__(self)
+        SQLiteConnection.__init__(self, sqlite_conn=made, max_age=None)
         made.row_factory = sqlite3.Row
         for pragma in _PRAGMAS:
             made.execute(f"PRAGMA {pragma}")
         made.execute("BEGIN")
-        self.execute = made.execute
+        self.execute = self.run = made.execute
         self.new_cursor = made.cursor
-        self.notes: list[Note] = []
-        """What triggers have told since the present event began."""
-        self._application = ""
-        self._tracked: int | None = None
-        self._written: int | None = None
-        self._marks: list[_Mark] = []
-        self._event = _Mark(0, None, None)
-        """What to go back to if the present event fails."""
         notes = self.notes
         made.create_function(WATCH, -1, lambda *note: notes.append(note))
 
-    # Savepoints
+    def use_for(self, statement: str) -> None:
+        """Get ready for a statement; one that looks at positions finds them written."""
+        self.use()
+        if "tracking" in statement:
+            self.write_tracking()
 
-    def begin(self) -> None:
-        """Begin what can be taken back."""
-        self._marks.append(_Mark(len(self.notes), self._tracked, self._written))
-
-    def use(self, statement: str) -> None:
-        """Get ready for a statement, and make the savepoints that are not there yet."""
-        marks = self._marks
-        if not self._event.name:
-            self._event.name = "workbench_event"
-            self.execute("SAVEPOINT workbench_event")
-            if marks:
-                marks[0].name = "workbench_event"  # nothing lies between the two
-        if marks and not marks[-1].name:
-            for i, mark in enumerate(marks):
-                if not mark.name:
-                    mark.name = f"workbench_{i}"
-                    self.execute(f"SAVEPOINT {mark.name}")
-        if self._tracked != self._written and "tracking" in statement:
-            self._write_tracking()
-
-    def end(self, *, keeps: bool) -> None:
-        """End what was begun last, and keep it or take it back."""
-        mark = self._marks.pop()
-        if not keeps:
-            self._back_to(mark)
-        if mark.name and mark.name != self._event.name:
-            self.execute(f"RELEASE {mark.name}")
-
-    def end_event(self, *, keeps: bool) -> None:
-        """End the present event, and keep what it has changed or take it back."""
-        if not keeps:
-            self._back_to(self._event)
-        if self._event.name:
-            self.execute("RELEASE workbench_event")
-        if self._marks:
-            self._marks.clear()
-        if self.notes:
-            self.notes.clear()
-        event = self._event
-        event.name, event.tracked, event.written = "", self._tracked, self._written
-
-    def _back_to(self, mark: _Mark) -> None:
-        if mark.name:
-            self.execute(f"ROLLBACK TO {mark.name}")
-        del self.notes[mark.noted :]
-        self._tracked, self._written = mark.tracked, mark.written
-
-    def settle(self) -> None:
-        """Commit the events of a batch."""
-        self._write_tracking()
-        self._event = _Mark(0, self._tracked, self._written)
-        self.execute("COMMIT")
-        self.execute("BEGIN")
-
-    # Positions
-
-    def keep_positions(self, view: SQLiteTrackingRecorder, application: str) -> None:
-        """Keep an application's positions in memory until somebody looks, or a batch ends.
-
-        A view with a way of its own to insert them keeps it.
-        """
-        plain = getattr(type(view), _INSERT) is getattr(SQLiteTrackingRecorder, _INSERT)
-        if not plain or not view.datastore.single_row_tracking:
-            return
-        insert = getattr(view, _INSERT)
-
-        def keep(cursor: SQLiteCursor, tracking: Tracking) -> None:
-            if tracking.application_name != application:
-                insert(cursor, tracking)
-                return
-            position = tracking.notification_id
-            if self._tracked is not None and self._tracked >= position:
-                # In the library's words.
-                msg = f"Failed to record tracking for {application} {position}"
-                raise IntegrityError(msg)
-            self._tracked = position
-
-        self._application = application
-        vars(view)[_INSERT] = keep
-        if type(view).insert_tracking is SQLiteTrackingRecorder.insert_tracking:
-            vars(view)["insert_tracking"] = partial(keep, ScratchCursor(self))
-
-    def _write_tracking(self) -> None:
-        if self._tracked != self._written:
-            self.execute(
-                "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name) "
-                "DO UPDATE SET notification_id = excluded.notification_id",
-                (self._application, self._tracked),
-            )
-            self._written = self._tracked
+    def write_position(self, application: str, position: int | None) -> None:
+        """Write the position of an application into the view's table of positions."""
+        self.execute(
+            "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name) "
+            "DO UPDATE SET notification_id = excluded.notification_id",
+            (application, position),
+        )
 
     # What a view may call
 
@@ -170,26 +74,9 @@ class ScratchConnection(SQLiteConnection):
     def commit(self) -> None:
         """Keep what has been done; it is committed with the batch."""
 
-    def rollback(self) -> None:
-        """Take back what was done since the connection was given out."""
-        if self._marks:
-            self._back_to(self._marks[-1])
-
     def cursor(self) -> ScratchCursor:
         """Return a cursor of the database."""
         return ScratchCursor(self)
-
-
-class _Mark:
-    """What to go back to: the savepoint, if it had to be made, and what was known then."""
-
-    __slots__ = ("name", "noted", "tracked", "written")
-
-    def __init__(self, noted: int, tracked: int | None, written: int | None) -> None:
-        self.name = ""
-        self.noted = noted
-        self.tracked = tracked
-        self.written = written
 
 
 class ScratchCursor(SQLiteCursor):
@@ -208,7 +95,7 @@ class ScratchCursor(SQLiteCursor):
 
     def __enter__(self) -> sqlite3.Cursor:
         """Return the cursor itself, of which nobody knows what it will be used for."""
-        self._connection.use("tracking")
+        self._connection.use_for("tracking")
         return self.sqlite_cursor
 
     def __exit__(self, *error: object, **more: Any) -> None:  # noqa: ANN401
@@ -221,12 +108,12 @@ class ScratchCursor(SQLiteCursor):
 
     def execute(self, statement: Any, *parameters: Any) -> None:  # noqa: ANN401, as the library's
         """Run a statement."""
-        self._connection.use(statement)
+        self._connection.use_for(statement)
         self.sqlite_cursor.execute(statement, *parameters)
 
     def executemany(self, statement: Any, *parameters: Any) -> None:  # noqa: ANN401, the same
         """Run a statement for many parameters."""
-        self._connection.use(statement)
+        self._connection.use_for(statement)
         self.sqlite_cursor.executemany(statement, *parameters)
 
 
