@@ -194,7 +194,13 @@ class ScratchPostgres(Savepoints):
 
     @contextmanager
     def present(self) -> Iterator[None]:
-        """Raise `ProjectionError` if the database goes away meanwhile."""
+        """Tell of a database that goes away meanwhile.
+
+        Raises
+        ------
+        ProjectionError
+            If it does.
+        """
         try:
             yield
         except psycopg.Error as error:
