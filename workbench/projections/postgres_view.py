@@ -192,8 +192,8 @@ class PostgresView(SqlView):
         cursor.event = -1
 
     def _told(self, number: int, texts: list[str | None]) -> tuple[Any, ...]:
-        at, what = divmod(number, len(KINDS))
-        loads, width = self._loads[at], self._by_number[at][1]
+        what, width, _ = self._kinds[number]
+        loads = self._loads[number // len(KINDS)]
         if what == UPDATED:
             loads = [*loads[:width], *loads]
         return (

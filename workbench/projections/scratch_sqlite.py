@@ -109,7 +109,8 @@ class ScratchCursor(SQLiteCursor):
     def execute(self, statement: Any, *parameters: Any) -> None:  # noqa: ANN401, as the library's
         """Run a statement."""
         self._connection.use_for(statement)
-        self.sqlite_cursor.execute(statement, *parameters)
+        made = self._made or self.sqlite_cursor
+        made.execute(statement, *parameters)
 
     def executemany(self, statement: Any, *parameters: Any) -> None:  # noqa: ANN401, the same
         """Run a statement for many parameters."""

@@ -55,7 +55,10 @@ class SqlView(ABC):
             )
             made.expect(key, values)
             self.writers[table.name] = made
-        self._by_number = [(self.writers[t.name], len(t.key)) for t in tables]
+        self._kinds = [
+            (kind, len(table.key), self.writers[table.name]) for table in tables for kind in KINDS
+        ]
+        """What a note's number stands for: the kind, how many columns the key has, the log."""
 
     def process(self, call: Processed) -> None:
         """Let a handler process an event, log what that has changed, and keep it."""
@@ -66,12 +69,29 @@ class SqlView(ABC):
             self._log(savepoints.notes)
         savepoints.end_event(keeps=True)
 
-    def _log(self, notes: Iterable[Note]) -> None:
+    def _log(self, notes: Sequence[Note]) -> None:
         """Log what triggers have told of one event."""
+        if len(notes) == 1:
+            (note,) = notes
+            what, width, writer = self._kinds[note[0]]
+            first = note[1] if width == 1 else note[1 : 1 + width]
+            if what == UPDATED:
+                key = note[2] if width == 1 else note[1 + width : 1 + 2 * width]
+                if key == first:
+                    self._write(writer, key, note[1 + 2 * width :])
+                    return
+            elif what != EMPTIED:
+                self._write(writer, first, note[1 + width :] if what == INSERTED else None)
+                return
+        for (at, key), values in self._net(notes).items():
+            self._write(self._kinds[at][2], key, values)
+
+    def _net(self, notes: Iterable[Note]) -> dict[tuple[int, Any], tuple[Any, ...] | None]:
+        """Return what rows have in the end, by the first kind of their table, and key."""
         net: dict[tuple[int, Any], tuple[Any, ...] | None] = {}
         for number, *row in notes:
-            at, what = divmod(number, len(KINDS))
-            writer, width = self._by_number[at]
+            what, width, writer = self._kinds[number]
+            at = number - what
             if what == EMPTIED:
                 net |= dict.fromkeys((at, key) for key in writer.states)
                 net |= dict.fromkeys(place for place in net if place[0] == at)
@@ -82,15 +102,17 @@ class SqlView(ABC):
                 del row[:width]
             if what != DELETED:
                 net[at, row[0] if width == 1 else tuple(row[:width])] = tuple(row[width:])
-        for (at, key), values in net.items():
-            writer = self._by_number[at][0]
-            state = writer.states.get(key)
-            if state is None:
-                if values is None:
-                    continue
-                state = writer.new_state(key)
-            if state.values != values:
-                writer.write(state, values)
+        return net
+
+    @staticmethod
+    def _write(writer: LogWriter, key: Any, values: tuple[Any, ...] | None) -> None:  # noqa: ANN401
+        state = writer.states.get(key)
+        if state is None:
+            if values is None:
+                return
+            state = writer.new_state(key)
+        if state.values != values:
+            writer.write(state, values)
 
     def undo(self) -> None:
         """Take back what the present event has changed."""
