@@ -702,8 +702,8 @@ class TestCode:
         assert report.events == report.paths["events"].sum() == (report.last_position or 0)
         assert report.events < 300
 
-    def test_code_that_hangs_between_events(self, tmp_path, monkeypatch):
-        """Where the user's values hang when they are compared, the events are given up."""
+    def test_values_that_hang_when_they_are_compared(self, tmp_path):
+        """The event is named, and tried once only; the others are not given up with it."""
         text = """
         class Never:
             def __eq__(self, other):
@@ -717,6 +717,24 @@ class TestCode:
             @staticmethod
             def upcast_v1_v2(state):
                 state["n"] = Never()
+        """
+        store = self.store(tmp_path, "things:Stuck")
+        report = self.run(store, str(self.module(tmp_path, text)), event_limit_s=1)
+        assert (report.untried, report.events, report.is_complete) == (0, 1, True)
+        (row,) = report.paths.to_dicts()
+        assert (row["succeeded"], row["failed"], row["idempotent"]) == (1, 0, 0)
+
+    def test_code_that_hangs_between_events(self, tmp_path, monkeypatch):
+        """Where a class hangs when it is looked at, the events are given up."""
+        text = """
+        class Meta(type(Thing)):
+            def __getattr__(cls, name):
+                while name == "n":
+                    pass
+                raise AttributeError(name)
+
+        class Stuck(Thing, metaclass=Meta):
+            pass
         """
         monkeypatch.setattr(crew, "STILL_LIMIT_S", 1.0)
         store = self.store(tmp_path, "things:Stuck")

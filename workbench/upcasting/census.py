@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, get_origin
 
-from workbench.upcasting.values import ABSENT, differences, example, joined, same
+from workbench.upcasting.values import ABSENT, FIXED, differences, example, joined, same
 from workbench.upcasting.wire import Census, Failed, FieldCount, PathCount, Unresolved
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Counter:
         self.unresolved: dict[str, Unresolved] = {}
         self._fields: dict[Path, dict[tuple[str, str], FieldCount]] = {}
         self._listed: dict[Path, int] = {}
+        self._usual: dict[tuple[Path, tuple[Any, ...], tuple[Any, ...]], _Usual] = {}
+        """What steps do as a rule, by the names before and after."""
 
     def path(self, path: Path) -> PathCount:
         """Return the counts of a path."""
@@ -79,6 +81,19 @@ class Counter:
 
     def steps(self, path: Path, position: int, before: Any, after: Any) -> None:  # noqa: ANN401
         """Note what upcasters did to one event's state."""
+        if type(before) is dict and type(after) is dict:
+            names = path, tuple(before), tuple(after)
+            usual = self._usual.get(names)
+            if usual is not None and usual.fits(before, after):
+                usual.count(position, before, after)
+                return
+            self._steps(path, position, before, after)
+            if usual is None and len(self._usual) < MOST_FIELDS:
+                self._usual[names] = _Usual(self._fields[path], before, after)
+            return
+        self._steps(path, position, before, after)
+
+    def _steps(self, path: Path, position: int, before: Any, after: Any) -> None:  # noqa: ANN401
         found = [d for d in differences(before, after) if d.what in _TOLD]
         known = self._fields.setdefault(path, {})
         for one in found:
@@ -120,6 +135,60 @@ class Counter:
             self.field((found.type, found.stored, found.code), found)
         for type_, lost in other.unresolved.items():
             self.lost(type_, lost)
+
+
+class _Usual:
+    """What steps do to most events of some fields: some are lost, some filled, no other changes.
+
+    Counts what `differences` would tell of such an event, without looking for it.
+    """
+
+    def __init__(
+        self,
+        known: dict[tuple[str, str], FieldCount],
+        before: dict[Any, Any],
+        after: dict[Any, Any],
+    ) -> None:
+        self._common = [name for name in before if name in after]
+        lost = [name for name in before if name not in after]
+        filled = [name for name in after if name not in before]
+        told = [(n, known.get((joined("", n), "lost")), True) for n in lost]
+        told += [(n, known.get((joined("", n), "filled")), False) for n in filled]
+        self._told = [(name, count, is_lost) for name, count, is_lost in told if count is not None]
+        self._is_whole = len(self._told) == len(told) and len(
+            {joined("", name) for name in (*lost, *filled)}
+        ) == len(told)
+        self._names = {joined("", name): name for name in (*lost, *filled)}
+
+    def fits(self, before: dict[Any, Any], after: dict[Any, Any]) -> bool:
+        """Return whether all that is in both is as it was."""
+        if not self._is_whole:
+            return False
+        for name in self._common:
+            value, other = before[name], after[name]
+            if value is not other and (
+                type(value) not in FIXED or type(other) is not type(value) or value != other
+            ):
+                return False
+        return True
+
+    def count(self, position: int, before: dict[Any, Any], after: dict[Any, Any]) -> None:
+        """Count an event that fits."""
+        names = self._names
+        for name, count, is_lost in self._told:
+            count.events += count.last_position != position
+            count.last_position = position
+            if count.same_as:
+                mine, others = (before[name], after) if is_lost else (after[name], before)
+                count.same_as = [
+                    twin
+                    for twin in count.same_as
+                    if twin in names and _is(others.get(names[twin], ABSENT), mine)
+                ]
+
+
+def _is(value: Any, other: Any) -> bool:  # noqa: ANN401, values of any kind
+    return value is other or same(value, other)
 
 
 def _add(known: FieldCount, found: FieldCount) -> None:

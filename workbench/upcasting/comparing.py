@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -11,10 +12,12 @@ import polars as pl
 from workbench.projections.domain import decoded_lines
 from workbench.tables import RELEASE_FIELDS, RELEASE_TYPES
 from workbench.upcasting.forms import form_of
-from workbench.upcasting.values import differences, example, read
+from workbench.upcasting.values import ABSENT, TAG, Difference, differences, example, joined, read
 from workbench.upcasting.wire import Forms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from workbench.upcasting.crew import Task
 
 _WHAT = {
@@ -90,22 +93,31 @@ class Differ:
     def _differ(self, frame: pl.DataFrame, old: Side, new: Side) -> set[int]:
         """Return the rows that both read, to different fields; and count these."""
         out = old.failures.keys() | new.failures.keys() | old.untried | new.untried
+        rows = sorted((old.forms.keys() | new.forms.keys()) - out)
+        stays = [row for row in rows if not (row in old.forms and row in new.forms)]
+        stored = _as_stored(frame, stays)
+        events = frame.select("type", "schema_version", "position").rows()
         found = set()
-        for row in sorted((old.forms.keys() | new.forms.keys()) - out):
-            one, other = (side.forms.get(row) or _as_stored(frame, row) for side in (old, new))
+        for row in rows:
+            one, other = (side.forms.get(row) or stored.get(row) for side in (old, new))
             if one != other and one is not None and other is not None:
                 found.add(row)
-                self._fields(frame.row(row, named=True), read(one), read(other))
+                self._count(events[row], one, other)
         return found
 
-    def _fields(self, row: dict[str, Any], old: Any, new: Any) -> None:  # noqa: ANN401, what was read
-        position = row["position"]
+    def _count(self, event: tuple[Any, ...], old: str, new: str) -> None:
+        """Count where two forms of an event differ."""
+        type_, version, position = event
         seen: set[tuple[str, int | None, str, str]] = set()
-        for one in differences(old, new):
-            key = (row["type"], row["schema_version"], one.path, _WHAT[one.what])
+        for one in _differences(old, new):
+            key = (type_, version, one.path, _WHAT[one.what])
             known = self.fields.get(key)
             if known is None:
-                told = example(one.before), example(one.after)
+                before, after = (
+                    read(bytes(held).decode()) if isinstance(held, msgspec.Raw) else held
+                    for held in (one.before, one.after)
+                )
+                told = example(before), example(after)
                 self.fields[key] = _Field(1, position, position, *told)
             elif key not in seen:
                 known.events += 1
@@ -155,12 +167,52 @@ def _counted(marks: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _as_stored(frame: pl.DataFrame, row: int) -> str | None:
-    """Return the form of an event that a release leaves as it is stored."""
+_fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_path = cache(partial(joined, ""))
+
+
+def _differences(old: str, new: str) -> Iterator[Difference]:
+    """Yield where two written states differ; fields that only one has are as they were written."""
     try:
-        (state,) = decoded_lines(frame["data"][row : row + 1])
+        one, other = _fields_of(old), _fields_of(new)
+    except (ValueError, RecursionError):  # a NaN
+        yield from differences(read(old), read(new))
+        return
+    if any(len(fields) == 1 and next(iter(fields))[:1] == TAG for fields in (one, other)):
+        yield from differences(read(old), read(new))
+        return
+    for name, value in one.items():
+        after = other.get(name)
+        if after is None:
+            yield Difference(_path(name), "lost", value, ABSENT)
+        elif value != after:
+            before, then = (read(bytes(held).decode()) for held in (value, after))
+            yield from differences(before, then, _path(name), 1)
+    for name, value in other.items():
+        if name not in one:
+            yield Difference(_path(name), "filled", ABSENT, value)
+
+
+def _as_stored(frame: pl.DataFrame, rows: list[int]) -> dict[int, str]:
+    """Return the forms of events that a release leaves as they are stored, by row."""
+    texts = frame["data"].gather(rows)
+    try:
+        states: Iterable[Any] = decoded_lines(texts)
+    except (ValueError, ArithmeticError, RecursionError, TypeError):
+        states = (_state(texts[i : i + 1]) for i in range(len(rows)))
+    found = {}
+    for row, state in zip(rows, states, strict=True):
+        if state is not None:
+            state.pop("class_version", None)
+            form = form_of(state)
+            if isinstance(form, str):
+                found[row] = form
+    return found
+
+
+def _state(text: pl.Series) -> dict[str, Any] | None:
+    try:
+        (state,) = decoded_lines(text)
     except (ValueError, ArithmeticError, RecursionError, TypeError):
         return None
-    state.pop("class_version", None)
-    form = form_of(state)
-    return form if isinstance(form, str) else None
+    return state

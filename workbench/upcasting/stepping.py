@@ -8,6 +8,7 @@ each upcaster run, and the object made.
 from __future__ import annotations
 
 import json
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -20,7 +21,7 @@ from workbench.projections.domain import decoded_lines
 from workbench.upcasting.wire import AGAIN, IDLE, ROW, TICK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from workbench.upcasting.loading import Loaded
 
@@ -103,6 +104,7 @@ class Stepper:
         self._watched = watched
         self._kinds: dict[str, Kind] = {}
         self._ids: dict[str, UUID] = {}
+        self._routes: dict[tuple[str, int], list[tuple[str, Callable[[Any], object]]]] = {}
 
     def watch(self, row: int, *, again: bool = False) -> None:
         """Tell that user's code begins to work on a row; `IDLE` where none does."""
@@ -256,22 +258,50 @@ class Stepper:
         state: Any,  # noqa: ANN401, of any kind
         version: Any,  # noqa: ANN401, as it was stored
         row: int,
-        *,
-        again: bool = False,
     ) -> Broken | None:
         """Bring a state to the version of its class, in place; return what failed, if any did."""
-        step = MAKE
-        self.watch(row, again=again)
+        self.watch(row)
         try:
-            while version < kind.code:
-                step = f"upcast_v{version}_v{version + 1}"
-                getattr(kind.kind, step)(state)
-                version += 1
-        except BaseException as error:  # noqa: BLE001, SystemExit too ends nothing but this event
-            return broken(step, error)
+            return self.bring(kind, state, version)
         finally:
             self.watch(IDLE)
+
+    def bring(self, kind: Kind, state: Any, version: Any) -> Broken | None:  # noqa: ANN401
+        """Do what `upcast` does, where the caller tells which event is under way."""
+        step = MAKE
+        try:
+            if type(version) is int and type(kind.code) is int:
+                for step, upcaster in self._route(kind, version):  # noqa: B007, told if it raises
+                    upcaster(state)
+            else:
+                while version < kind.code:
+                    step = f"upcast_v{version}_v{version + 1}"
+                    getattr(kind.kind, step)(state)
+                    version += 1
+        except BaseException as error:  # noqa: BLE001, SystemExit too ends nothing but this event
+            return broken(step, error)
         return kind.late
+
+    def _route(self, kind: Kind, version: int) -> list[tuple[str, Callable[[Any], object]]]:
+        """Return the upcasters from a version to that of the class, up to the first that is none.
+
+        That one raises what looking for it raises.
+        """
+        found = self._routes.get((kind.stored, version))
+        if found is None:
+            found = self._routes[kind.stored, version] = []
+            for number in range(version, kind.code or 0):
+                name = f"upcast_v{number}_v{number + 1}"
+                try:
+                    found.append((name, getattr(kind.kind, name)))
+                except Exception:  # noqa: BLE001, what a user's class raises
+                    found.append((name, partial(_look_up, kind.kind, name)))
+                    break
+        return found
+
+
+def _look_up(kind: type | None, name: str, _: Any) -> object:  # noqa: ANN401, a state
+    return getattr(kind, name)
 
 
 def _is_json(text: str | None) -> bool:

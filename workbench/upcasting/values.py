@@ -12,8 +12,11 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +28,8 @@ TAG = "\u0001"
 DEEPEST = 300
 """Levels that are looked into; below, values are compared as wholes."""
 _PLAIN = (str, int, bool, float, type(None))
-_COMPARED = frozenset((*_PLAIN, Decimal, datetime, date, time, UUID))
-"""Types of which equal values are the same."""
+FIXED = frozenset((*_PLAIN, Decimal, datetime, date, time, UUID))
+"""Types of which equal values are the same, and none can be changed."""
 
 
 class Difference(NamedTuple):
@@ -100,8 +103,12 @@ def written(value: object, tag: str = TAG) -> str:
     tag
         What stands before the name of a class.
     """
-    found = value if tag == TAG and _is_plain(value, 0) else _jsonable(value, 0, tag)
-    return _encode(found)
+    if tag == TAG:
+        try:
+            return _write(_native(value, 0)).decode()
+        except (_OddError, TypeError, ValueError, OverflowError, RecursionError):
+            pass  # what is rare: a NaN, an integer beyond 64 bits, a user's class
+    return _encode(_jsonable(value, 0, tag))
 
 
 def example(value: object) -> str | None:
@@ -116,27 +123,37 @@ def example(value: object) -> str | None:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _is_plain(value: Any, depth: int) -> bool:  # noqa: ANN401
-    """Return whether a value is of types for which nobody has to look into it before."""
-    if type(value) is dict:
-        return depth < DEEPEST and all(
-            type(name) is str and (type(held) in _COMPARED or _is_plain(held, depth + 1))
-            for name, held in value.items()
-        )
-    if type(value) is list:
-        return depth < DEEPEST and all(
-            type(held) in _COMPARED or _is_plain(held, depth + 1) for held in value
-        )
-    return type(value) in _COMPARED
+class _OddError(ValueError):
+    """A value has to be written the long way."""
 
 
-def _tagged(value: Any) -> dict[str, str]:  # noqa: ANN401
-    """Return a value that JSON has not, of a type of `_COMPARED`."""
-    told = value.isoformat() if isinstance(value, (date, time)) else str(value)
-    return {f"{TAG}{type(value).__name__}": told}
+def _native(value: Any, depth: int) -> Any:  # noqa: ANN401, a value of any kind
+    """Return a value of the usual types, with a tag where JSON has not its type."""
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    if kind is dict and depth < DEEPEST:
+        if not _NAMES.issuperset(map(type, value)):
+            raise _OddError
+        return {name: _native(held, depth + 1) for name, held in value.items()}
+    if kind is list and depth < DEEPEST:
+        return [_native(held, depth + 1) for held in value]
+    if kind is float and isfinite(value):
+        return value
+    tag = _TAGS.get(kind)
+    if tag is None:
+        if isinstance(value, Tagged):
+            return {f"{TAG}{kind.__name__}": value.value}
+        raise _OddError
+    return {tag: value.isoformat() if kind in _ISO else str(value)}
 
 
-_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_tagged).encode
+_AS_THEY_ARE = frozenset((str, int, bool, type(None)))
+_NAMES = frozenset((str,))
+_ISO = frozenset((datetime, date, time))
+_TAGS = {kind: f"{TAG}{kind.__name__}" for kind in (Decimal, datetime, date, time, UUID)}
+_write = msgspec.json.Encoder(order="sorted").encode
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 def _jsonable(value: Any, depth: int, tag: str) -> Any:  # noqa: ANN401
@@ -184,7 +201,7 @@ def same(a: Any, b: Any) -> bool:  # noqa: ANN401, values of any kind
     if type(a) is not type(b):
         return False
     try:
-        if type(a) in _COMPARED and a == b and str(a) == str(b):
+        if type(a) in FIXED and a == b and str(a) == str(b):
             return True
         return written(a) == written(b)
     except Exception:  # noqa: BLE001, what a user's class raises
@@ -224,7 +241,7 @@ def differences(
             if other is ABSENT:
                 yield Difference(joined(path, name), "lost", value, ABSENT)
             # Most are as they were.
-            elif type(value) not in _COMPARED or type(other) is not type(value) or value != other:
+            elif type(value) not in FIXED or type(other) is not type(value) or value != other:
                 yield from differences(value, other, joined(path, name), depth + 1)
         for name in [name for name in after if name not in before]:
             yield Difference(joined(path, name), "filled", ABSENT, after[name])
