@@ -55,9 +55,11 @@ def test_names_in_plots_are_text(tmp_path: Path) -> None:
 
 
 def test_address_of_a_type() -> None:
-    """The type whose schemas are compared is in the address."""
+    """The type whose schemas are compared is in the address, and which two, and how strictly."""
     place = Place(page="schemas", schemas_of=PLACED)
     assert place_of(query_of(place)) == place
+    chosen = place.to(older="1", newer="2", level="FULL")
+    assert place_of(query_of(chosen)) == chosen
 
 
 def shown(answers: Answers, place: Place, older: str | None = None) -> SchemasPage:
@@ -70,6 +72,8 @@ async def showing(
 ) -> SchemasPage:
     async def go(place: Place) -> None:
         gone.append(place)
+        if place.page == "schemas" and place.schemas_of == page._place.schemas_of:
+            await page.show(place)
 
     page = SchemasPage(answers, go)
     await page.show(place)
@@ -100,6 +104,42 @@ def test_choosing_other_versions(answers: Answers) -> None:
     page = shown(answers, Place(page="schemas"), older="1")
     changes = dict(page._matrix._table.value[["path", "change"]].itertuples(index=False))
     assert (changes["customer_name"], changes["address"]) == ("removed", "changed")
+
+
+def test_what_is_chosen_is_in_the_address(answers: Answers) -> None:
+    """Versions and the level that somebody chooses are places to come back to."""
+    gone: list[Place] = []
+
+    async def chosen() -> SchemasPage:
+        place = Place(page="schemas", schemas_of=PLACED)
+        page = await showing(answers, place, "1", gone)
+        page._checks._level.value = "FULL_TRANSITIVE"
+        await asyncio.sleep(0.05)
+        return page
+
+    asyncio.run(chosen())
+    told = [(place.older, place.newer, place.level) for place in gone if place.older]
+    assert told == [("1", None, None), ("1", None, "FULL_TRANSITIVE")]
+
+
+def test_address_names_the_versions(answers: Answers) -> None:
+    """Two versions of an address are compared; names that the type lacks are passed over."""
+
+    async def two() -> list[tuple[str, str, str]]:
+        page = SchemasPage(answers, lambda _: asyncio.sleep(0))
+        place = Place(page="schemas", schemas_of=PLACED)
+        seen = []
+        for at in (place.to(older="1", newer="2", level="FULL"), place.to(older="99"), place):
+            await page.show(at)
+            chosen = page._older.value, page._newer.value, page._checks._level.value
+            seen.append((*chosen, page._drafts._button.label))
+        return seen
+
+    assert asyncio.run(two()) == [
+        ("1", "2", "FULL", "Draft an upcaster from 1 to 2"),
+        ("2", "3", "BACKWARD", "Draft an upcaster from 2 to 3"),
+        ("2", "3", "BACKWARD", "Draft an upcaster from 2 to 3"),
+    ]
 
 
 def test_a_click_on_a_version_opens_its_type(answers: Answers) -> None:

@@ -83,6 +83,11 @@ class Place:
     """'order' for events at equal distances; None for a time axis."""
     schemas_of: str | None = None
     """The event type whose schemas are compared."""
+    older: str | None = None
+    newer: str | None = None
+    """The names of the two that are compared; None for the last two."""
+    level: str | None = None
+    """The level of compatibility that is checked; None for the first."""
     zone: str | None = None
     """'local' for times in the zone of whoever looks; None for UTC."""
 
@@ -125,6 +130,9 @@ def query_of(place: Place) -> str:
         ("scale", place.scale),
         *(("edit", edit.text()) for edit in place.edits),
         ("of", place.schemas_of),
+        ("older", place.older),
+        ("newer", place.newer),
+        ("level", place.level),
         ("zone", place.zone),
     ]
     query = urlencode([(name, str(value)) for name, value in pairs if value is not None])
@@ -180,6 +188,9 @@ def place_of(query: str) -> Place:
         scale="order" if values.get("scale") == "order" else None,
         edits=_edits(value for name, value in pairs if name == "edit"),
         schemas_of=values.get("of"),
+        older=values.get("older") or None,
+        newer=values.get("newer") or None,
+        level=values.get("level") or None,
         zone="local" if values.get("zone") == "local" else None,
     )
 

@@ -124,6 +124,7 @@ class Checks:
     async def show(self, place: Place, type_: str | None) -> None:
         """Show which versions of a type break which."""
         self._place, self._type = place, type_
+        self._level.value = place.level if place.level in LEVELS else LEVELS[0]
         self.view.visible = type_ is not None
         if type_ is not None:
             await self._check(type_)
@@ -143,8 +144,9 @@ class Checks:
             self._findings.show(finding_rows(self._found))
 
     async def _choose(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
-        if self._type is not None:
-            await self._check(self._type)
+        level = None if self._level.value == LEVELS[0] else self._level.value
+        if self._place is not None and level != self._place.level:
+            await self._on_place(self._place.to(level=level))
 
     async def _open_finding(self, number: int, _name: str) -> None:
         if number < self._found.height:

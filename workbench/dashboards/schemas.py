@@ -109,6 +109,8 @@ class SchemasPage:
         versions = await self._answers.soon(lambda: schemas.versions)
         type_ = _type_of(place, versions)
         if self._shown == (schemas, type_):
+            self._compare_chosen(place)
+            await self._checks.show(place, type_)
             return
         self._versions = versions
         self._head.object = _head(schemas)
@@ -117,7 +119,7 @@ class SchemasPage:
             return
         self._show_versions(versions)
         if type_ is not None:
-            await self._show_type(schemas, type_)
+            await self._show_type(schemas, type_, place)
         self._shown = (schemas, type_)
         await self._drift.show(place, type_)
         await self._checks.show(place, type_)
@@ -132,7 +134,7 @@ class SchemasPage:
             self._bars.param.update(object=bars(shown_), height=height, visible=True)
         self._grid.show(_version_rows(versions))
 
-    async def _show_type(self, schemas: Schemas, type_: str) -> None:
+    async def _show_type(self, schemas: Schemas, type_: str, place: Place) -> None:
         self._mine = {schema.name: schema for schema in schemas.of(type_)}
         names = list(self._mine)
         title = next((schema.short_name for schema in self._mine.values()), type_)
@@ -146,10 +148,18 @@ class SchemasPage:
             self._shares.param.update(object=shares_figure(shares, names), height=150)
         self._choices.visible = has_several
         if names:
-            # The options first: their change alone compares nothing.
+            # The options first: their change alone leads nowhere.
             self._shown = None
             self._older.param.update(options=names, value=names[-2:][0])
             self._newer.param.update(options=names, value=names[-1])
+        self._compare_chosen(place)
+
+    def _compare_chosen(self, place: Place) -> None:
+        """Compare the versions that a place names, else the last two."""
+        names = list(self._mine)
+        if names:
+            self._older.value = place.older if place.older in names else names[-2:][0]
+            self._newer.value = place.newer if place.newer in names else names[-1]
         self._compare()
 
     def _compare(self) -> None:
@@ -169,12 +179,19 @@ class SchemasPage:
             self._matrix.show(versions.matrix_rows(found))
 
     async def _choose(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
-        if self._shown is not None:
-            self._compare()
+        if self._shown is None or self._place is None:
+            return
+        place, names = self._place, list(self._mine)
+        older = None if self._older.value == names[-2:][0] else self._older.value
+        newer = None if self._newer.value == names[-1] else self._newer.value
+        if (older, newer) != (place.older, place.newer):
+            await self._on_place(place.to(older=older, newer=newer))
 
     async def _open(self, row_: int, _column: str) -> None:
         if self._place is not None:
-            await self._on_place(self._place.to(schemas_of=self._versions["type"][row_]))
+            await self._on_place(
+                self._place.to(schemas_of=self._versions["type"][row_], older=None, newer=None)
+            )
 
     async def _stay(self, _row: int, _column: str) -> None:
         """A click on a field leads nowhere."""
