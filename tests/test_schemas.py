@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from strategies import histories, states
 from workbench import open_history
 from workbench.errors import UnknownSchemaError, UnknownTypeError
 from workbench.samples import shop_path
+from workbench.schemas import statistics
 from workbench.tables import SCHEMA_FIELDS, SCHEMA_OVERLAPS, SCHEMA_VERSIONS
 
 if TYPE_CHECKING:
@@ -417,9 +419,13 @@ def test_five_thousand_fields(inferred: Callable[..., Schemas]) -> None:
 def test_deep_nesting(inferred: Callable[..., Schemas], depth: int) -> None:
     """Nesting is followed 64 levels deep; what is deeper takes nothing with it."""
     deep = b'{"a":' * depth + b'"x"' + b"}" * depth
-    versions = inferred(deep, {"b": 1}).versions
-    assert versions["count"].sum() == 2
-    assert versions["fields"].max() <= 65
+    schemas = inferred(deep, {"b": 1})
+    assert schemas.versions["count"].sum() == 2
+    assert schemas.versions["fields"].max() <= 65
+    # Of 1,500 levels nothing is known but that there is an object.
+    assert schemas.fields["note"].drop_nulls().to_list() == (
+        ["64 levels deep: what is inside is not looked into"] if depth == 200 else []
+    )
 
 
 def test_payloads_that_are_no_objects(inferred: Callable[..., Schemas]) -> None:
@@ -485,3 +491,33 @@ def test_shown(shop_schemas: Schemas) -> None:
     assert "Order.Confirmed 1b" in shop_schemas._repr_html_()
     assert "coupon" in shop_schemas["Order.Confirmed", "1b"]._repr_html_()
     assert repr(shop_schemas).startswith("<Schemas of 'shop.db': 29 of 23 types, 1 silent")
+
+
+TEXTS = {
+    "integer": st.one_of(st.integers(-5, 5), st.integers(-(2**70), 2**70)).map(str),
+    "number": st.one_of(
+        st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([0.0, -0.0])
+    ).map(json.dumps),
+    "decimal_str": st.one_of(
+        st.decimals(allow_nan=False, allow_infinity=False, places=2).map(str),
+        st.sampled_from(["1.0", "1.00", "0", "-0", "NaN", "1_0", " 1", "1e3", "Infinity", "", "x"]),
+    ),
+    "datetime_iso": st.one_of(st.datetimes().map(lambda t: t.isoformat()), st.just("no time")),
+    "string": st.one_of(st.text(max_size=3), st.text(min_size=70, max_size=90)),
+    "boolean": st.sampled_from(["true", "false"]),
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@given(data=st.data())
+def test_few_values_are_told_as_many_are(kind: str, data: st.DataObject) -> None:
+    """What is known of a few values, found without Polars, is what Polars finds."""
+    held = data.draw(st.lists(TEXTS[kind], min_size=1, max_size=12))
+    texts, positions = pl.Series(held, dtype=pl.String), np.arange(1, len(held) + 1)
+    few, many = (
+        how(kind, texts, positions)
+        for how in (statistics._spread_of_few, statistics._spread_of_many)
+    )
+    assert few._replace(hashes=None) == many._replace(hashes=None)
+    assert list(map(repr, few[2:4])) == list(map(repr, many[2:4]))
+    assert few.hashes.tolist() == many.hashes.tolist()

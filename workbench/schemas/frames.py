@@ -11,6 +11,7 @@ from workbench.schemas.shapes import (
     BOOLEAN,
     INTEGER,
     JSON_KINDS,
+    MOST_NESTED,
     NULL,
     NUMBER,
     OBJECT,
@@ -21,7 +22,7 @@ from workbench.schemas.shapes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from workbench.schemas.cells import Cell, Extent
     from workbench.schemas.regimes import Beginning
@@ -129,7 +130,7 @@ def field_row(type_: str, name: str, cell: Cell, path: Path) -> dict[str, Any]:
         **_values([kind.spread for _, kind in kinds if kind.spread is not None]),
         "first_position": seen.first,
         "last_position": seen.last,
-        "note": _note(path),
+        "note": _note(path, known.kinds),
     }
 
 
@@ -158,7 +159,9 @@ def _values(spreads: list[Spread]) -> dict[str, Any]:
     }
 
 
-def _note(path: Path) -> str | None:
+def _note(path: Path, kinds: Collection[str]) -> str | None:
+    if len(path) >= MOST_NESTED and {OBJECT, ARRAY}.intersection(kinds):
+        return f"{MOST_NESTED} levels deep: what is inside is not looked into"
     if path[-1:] == (Mark.ANY,):
         return "an object of more than 256 names, taken for a map: any name is this field"
     return None

@@ -6,6 +6,7 @@ known of earlier ones, with the same result as from all of them at once.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,8 @@ MOST_HASHES = 1_024
 MOST_VALUES = 32
 """Different values that are kept with their counts."""
 MOST_EXAMPLES = 3
+FEW = 64
+"""Values for which it takes longer to ask Polars than to look at each."""
 LONGEST_TEXT = 80
 """Characters that are kept of a text."""
 
@@ -146,6 +149,56 @@ def _joined_values(
 
 def spread_of(kind: str, texts: pl.Series, positions: NDArray[np.int64]) -> Spread:
     """Return what is known of values of one kind, given as texts in the order of events."""
+    if 0 < texts.len() <= FEW and not texts.null_count():
+        return _spread_of_few(kind, texts, positions)
+    return _spread_of_many(kind, texts, positions)
+
+
+def _spread_of_few(kind: str, texts: pl.Series, positions: NDArray[np.int64]) -> Spread:
+    """Return the same as `_spread_of_many`, without its fixed cost: a type may have many fields."""
+    held = texts.to_list()
+    unique = list(dict.fromkeys(held))
+    as_series = pl.Series(unique, dtype=pl.String)
+    cut = [text[:LONGEST_TEXT] for text in unique]
+    values: dict[str, Count] | None = None
+    if len(unique) <= MOST_VALUES and cut == unique:
+        values = {}
+        for text, position in zip(held, positions.tolist(), strict=True):
+            one = Count(1, position, position)
+            values[text] = values[text].join(one) if text in values else one
+    ends = _ends_of_few(kind, cut) or _ends(kind, pl.Series(cut, dtype=pl.String))
+    hashes = np.sort(as_series.hash().to_numpy())[:MOST_HASHES]
+    examples = tuple(dict.fromkeys(cut))[:MOST_EXAMPLES]
+    return Spread(len(held), hashes, *ends, values, examples)
+
+
+def _ends_of_few(kind: str, unique: list[str]) -> tuple[Value, Value] | None:
+    """Return the least and the greatest value; None where their order is not plain."""
+    by: list[Any]
+    if kind == INTEGER:
+        by = [int(text) for text in unique]
+        if not all(-(2**63) <= value < 2**63 for value in by):
+            return None
+        found = [Value(*pair) for pair in zip(by, unique, strict=True)]
+    elif kind in {NUMBER, "decimal_str"}:
+        if not all(map(_PLAIN_NUMBER, unique)) or not all(by := [float(t) for t in unique]):
+            return None  # as a zero, of which there are two
+        pairs = zip(by, unique, strict=True)
+        found = [Value(Decimal(t) if kind == "decimal_str" else value, t) for value, t in pairs]
+        low, high = min(by), max(by)
+        ends = ([v for v, at in zip(found, by, strict=True) if at == end] for end in (low, high))
+        return min(next(ends)), max(next(ends))
+    elif kind == "datetime_iso":
+        return None
+    else:
+        found = [Value(text, text) for text in unique]
+    return min(found), max(found)
+
+
+_PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII).fullmatch
+
+
+def _spread_of_many(kind: str, texts: pl.Series, positions: NDArray[np.int64]) -> Spread:
     unique = texts.unique(maintain_order=True)
     hashes = np.sort(unique.hash().to_numpy())[:MOST_HASHES]
     longest = unique.str.len_chars().max()
