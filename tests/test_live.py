@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from stores import PLACED, SHIPPED, simple_rows, write_native
+from stores import BEGIN, PLACED, SHIPPED, simple_rows, state_of, write_native
 
 from workbench import Projection, errors, handles, open_history, table
 from workbench.dashboards import live as live_module
@@ -278,6 +278,44 @@ def test_trial_stays_at_its_step(store):
         async with Session(answers, place) as workbench:
             grow(store, simple_rows(14)[10:])
             await comes(lambda: "Step 4 of <b>14</b>" in shown(workbench))
+
+    asyncio.run(looks())
+
+
+def test_schemas_are_current(store):
+    """A schema that comes is shown, and what is chosen stays; only new events are read."""
+
+    async def looks() -> None:
+        answers = Answers(open_history(store))
+        async with Session(answers, Place(page="schemas")) as workbench:
+            before = answers.schemas()
+            assert "<b>2</b> schemas of <b>2</b> types" in shown(workbench)
+            row = simple_rows(11)[10]
+            grow(store, [row._replace(type=PLACED, state=state_of(BEGIN, 7, new="field"))])
+            await comes(lambda: "<b>3</b> schemas of <b>2</b> types" in shown(workbench))
+            assert answers.schemas().census.versions.keys() > before.census.versions.keys()
+            page = workbench._pages["schemas"]
+            await comes(lambda: (page._older.value, page._newer.value) == ("1", "7"))
+
+    asyncio.run(looks())
+
+
+def test_lanes_are_current(store):
+    """Events of the streams that lie side by side appear as they come."""
+    rows = simple_rows(13)
+    lanes = tuple(dict.fromkeys(row.stream for row in rows))
+
+    async def looks() -> None:
+        place = Place(page="lanes", lanes=lanes)
+        async with Session(Answers(open_history(store)), place) as workbench:
+            page = workbench._pages["lanes"]
+            assert page._lanes.events.height == 10
+            related = page._related
+            grow(store, rows[10:])
+            await comes(lambda: page._lanes.events.height == 13)
+            points = [trace.customdata for trace in page._plot.object.data if trace.customdata]
+            assert sorted(position for of in points for position in of) == list(range(1, 14))
+            assert page._related is related
 
     asyncio.run(looks())
 

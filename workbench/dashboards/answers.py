@@ -91,6 +91,7 @@ class Answers:
         self.trials = Trials(history)
         self.live = Live(history)
         self._kept: OrderedDict[Hashable, tuple[Hashable, object]] = OrderedDict()
+        self._schemas: Schemas | None = None
         self._locks: dict[Hashable, Lock] = {}
         self._lock = Lock()
         self._readers = ThreadPoolExecutor(LONG_READINGS, thread_name_prefix="workbench-page")
@@ -158,8 +159,15 @@ class Answers:
         return self._once("problems", self.history.problems)
 
     def schemas(self) -> Schemas:
-        """Return `History.schemas`."""
-        return self._once("schemas", self.history.schemas)
+        """Return `History.schemas`; once they are known, what comes is added."""
+        return self._once("schemas", self._advanced)
+
+    def _advanced(self) -> Schemas:
+        known = self._schemas
+        is_shorter = known is not None and (known.head or 0) > (self.history.source.head() or 0)
+        found = self.history.schemas() if known is None or is_shorter else known.advance()
+        self._schemas = found
+        return found
 
     def shares(self, type_: str) -> pl.DataFrame:
         """Return `versions.shares` of one type."""

@@ -66,6 +66,7 @@ class LanesPage:
         self._on_place = on_place
         self._place: Place | None = None
         self._shown: tuple[tuple[str, ...], str | None, str | None] | None = None
+        self._lanes: Lanes | None = None
         self._related = pl.DataFrame()
         self._name = field(
             "Add a stream", "its name in full", self._add, css_classes=["wb-key-search"]
@@ -126,7 +127,19 @@ class LanesPage:
         else:
             self._hide(_EMPTY)
 
+    async def renew(self) -> None:
+        """Show what has come in the streams that are shown."""
+        place, shown_ = self._place, self._lanes
+        if place is None or shown_ is None or not place.lanes:
+            return
+        fields = None if place.by is None else [place.by]
+        history = self._answers.history
+        lanes = await self._answers.in_turn(lambda: history.lanes(*place.lanes, fields=fields))
+        if place is self._place and lanes.events.height != shown_.events.height:
+            self._draw(lanes, place)
+
     def _hide(self, said: str) -> None:
+        self._lanes = None
         self._note.param.update(object=said, visible=True)
         self._plot.visible = False
         self._legend.object = self._title.object = ""
@@ -146,17 +159,21 @@ class LanesPage:
         self._by.param.update(options=_choices(lanes, place.by), value=place.by or ANY)
         self._scale.value = place.scale or "time"
         self._note.visible = False
+        self._draw(lanes, place)
+        self._title.object = f"<h2>Related streams</h2>{loading('Looking for them…')}"
+        names = await self._answers.in_turn(self._answers.stream_names)
+        related = await self._answers.in_turn(lambda: history.related(*place.lanes, names=names))
+        if place is self._place:
+            self._show_related(place, related)
+
+    def _draw(self, lanes: Lanes, place: Place) -> None:
+        self._lanes = lanes
         self._plot.param.update(
             object=figure(lanes, in_order=place.scale == "order"),
             height=70 + LANE_HEIGHT * len(lanes.streams),
             visible=True,
         )
         self._legend.object = _legend(lanes)
-        self._title.object = f"<h2>Related streams</h2>{loading('Looking for them…')}"
-        names = await self._answers.in_turn(self._answers.stream_names)
-        related = await self._answers.in_turn(lambda: history.related(*place.lanes, names=names))
-        if place is self._place:
-            self._show_related(place, related)
 
     def _show_related(self, place: Place, related: pl.DataFrame) -> None:
         self._related = related
@@ -327,6 +344,7 @@ def _layout(lanes: Lanes, *, in_order: bool) -> dict[str, Any]:
         "showlegend": False,
         "hovermode": "closest",
         "dragmode": "zoom",
+        "uirevision": "\n".join(lanes.streams),  # what somebody has zoomed into stays
         "margin": {"l": 8, "r": 14, "t": 8, "b": 30},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",

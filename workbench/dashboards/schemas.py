@@ -124,6 +124,27 @@ class SchemasPage:
         await self._drift.show(place, type_)
         await self._checks.show(place, type_)
 
+    async def renew(self) -> None:
+        """Show what has come; drift and checks only where there is another schema."""
+        place, shown_ = self._place, self._shown
+        if place is None or shown_ is None:
+            return
+        schemas = await self._answers.in_turn(self._answers.schemas)
+        if schemas.head == shown_[0].head or place is not self._place:
+            return
+        before, type_ = list(self._mine), shown_[1]
+        self._versions = await self._answers.soon(lambda: schemas.versions)
+        self._head.object = _head(schemas)
+        self._show_versions(self._versions)
+        if type_ is None:
+            await self.show(place)
+            return
+        await self._show_type(schemas, type_, place)
+        self._shown = (schemas, type_)
+        if before != list(self._mine):
+            await self._drift.show(place, type_)
+            await self._checks.show(place, type_)
+
     def _show_versions(self, versions: pl.DataFrame) -> None:
         dated = versions.filter(pl.col("first_time").is_not_null())
         several = dated.group_by("type", maintain_order=True).len("several")
