@@ -22,6 +22,7 @@ from polars.testing import assert_frame_equal
 from servers.certificates import write_certificate
 from servers.front import front
 from servers.nats import NatsServer, nats_server
+from servers.nats_accounts import Accounts
 from servers.process import free_port
 from shown import places_of
 from stores import Row, simple_rows, started_threads, state_of
@@ -823,6 +824,36 @@ def test_a_key_of_a_user(tmp_path: Path) -> None:
         assert len(open_history(f"{url}?nkey={files[0]}")) == 3
         with pytest.raises(AccessDeniedError, match="refuses the login"):
             open_source(f"{url}?nkey={files[1]}")
+
+
+def test_a_file_of_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user may be a file that an account has signed; that of another account is refused."""
+    accounts = Accounts()
+    known = accounts.credentials(tmp_path / "known.creds")
+    other = Accounts().credentials(tmp_path / "other.creds")
+    (tmp_path / "js").mkdir()
+    with nats_server(tmp_path, accounts.config) as running:
+
+        async def written() -> None:
+            client = await nats.connect(running.url, user_credentials=str(known))
+            stream = client.jetstream()
+            await stream.add_stream(name="S", subjects=["S.>"])
+            for subject, payload, headers in plain_rows("S", 3):
+                await stream.publish(subject, payload, headers=headers)
+            await client.close()
+
+        running.run(written())
+        history = open_history(f"{running.url}/S?creds={known}")
+        assert len(history) == 3
+        seed = known.read_text().splitlines()[5]
+        assert seed.startswith("SU")
+        assert seed not in f"{history!r} {history.source!r} {history.target}"
+        with pytest.raises(AccessDeniedError, match="credentials file"):
+            open_source(f"{running.url}/S?creds={other}")
+        with pytest.raises(AccessDeniedError):
+            open_source(f"{running.url}/S")
+        monkeypatch.setenv("NATS_CREDS", str(known))
+        assert len(open_history(f"{running.url}/S")) == 3
 
 
 def test_every_row_is_of_the_event_table(server: NatsServer, name: str) -> None:
