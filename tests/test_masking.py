@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
 import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,9 @@ from stores import Row, state_of, write_native
 from workbench import open_history, replay, tables
 from workbench.cli import main
 from workbench.copying import copy_history
+from workbench.dashboards.address import PAGES, Place
+from workbench.dashboards.answers import Answers
+from workbench.dashboards.shell import Workbench
 from workbench.dashboards.summary import facts
 from workbench.errors import MaskError, UnknownStreamError, UnknownTypeError
 from workbench.export import export
@@ -326,6 +331,23 @@ def test_masked_history_is_shown_as_such(masked: History) -> None:
         assert "masked: customer, @stream" in repr(history)
     assert "customer, @stream" in masked._repr_html_()
     assert facts(masked).kind.endswith("masked: customer, @stream")
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # of Bokeh's use of pandas
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_says_that_values_are_masked(plain: History, masked: History, page: str) -> None:
+    """Whoever looks at a page is told, whichever page it is."""
+
+    async def told(history: History) -> tuple[bool, str]:
+        workbench = Workbench({"it": Answers(history)}, Place(page=page))
+        await workbench.start()
+        return workbench._made.visible, workbench._made.object
+
+    is_shown, said = asyncio.run(told(masked))
+    assert is_shown
+    assert html.unescape(said) == f"<p class=muted>This history is {masked.made}.</p>"
+    assert masked.made == "masked: customer, @stream"
+    assert not asyncio.run(told(plain))[0]
 
 
 def test_what_is_not_named_stays(plain: History) -> None:

@@ -13,6 +13,7 @@ from workbench.dashboards.address import Place, place_of, query_of
 from workbench.dashboards.compare import Compare
 from workbench.dashboards.lanes import LanesPage
 from workbench.dashboards.log import Log
+from workbench.dashboards.markup import escaped
 from workbench.dashboards.overview import Overview
 from workbench.dashboards.own_work import OwnWork
 from workbench.dashboards.parts import button, choice, column, failure, row, text
@@ -111,6 +112,8 @@ class Workbench(pn.viewable.Viewer):
             width=138,
             visible=self._location is not None,
         )
+        self._made = text(visible=False, margin=(6, 0, 0, 0))
+        """What was edited or masked in the history, which is so on every page."""
         self._failed = text(margin=(8, 0, 0, 0), visible=False)
         self._retry = button(
             "Try again", self._again, align="start", margin=(6, 0, 0, 0), visible=False
@@ -122,6 +125,7 @@ class Workbench(pn.viewable.Viewer):
         tabs = row(*self._tabs.values(), sizing_mode=None)
         self._view = column(
             row(self._choice, tabs, self._present.view, self._zone, look="bar top"),
+            self._made,
             self._present.trouble,
             self._failed,
             self._retry,
@@ -215,6 +219,9 @@ class Workbench(pn.viewable.Viewer):
             }
             self._choice.value = name
             self._zone.value = place.zone or ""
+            made = answers.history.made
+            self._made.object = f"<p class=muted>This history is {escaped(made)}.</p>"
+            self._made.visible = bool(made)
             self._present.of(answers.live)
         for page_name, tab in self._tabs.items():
             tab.visible = tab.visible or place.page != self._alone
