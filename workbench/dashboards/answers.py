@@ -123,7 +123,7 @@ class Answers:
         return self.live.stamp()
 
     def export(
-        self, name: str, frame: Callable[[], pl.DataFrame | pl.LazyFrame], call: str
+        self, name: str, frame: Callable[[], pl.DataFrame | pl.LazyFrame], call: str | None
     ) -> Export:
         """Return a table of the history as it can be exported.
 
@@ -134,13 +134,16 @@ class Answers:
         frame
             Makes it, all of it.
         call
-            The Python that makes it of a `history`.
+            The Python that makes it of a `history`; None where none does.
         """
+        named = f"{self.history.name} {name}"
+        if call is None:
+            return Export(named, frame)
         opened = repr(self.history.target or self.history.name)
         lines = ["from workbench import open_history", "", f"history = open_history({opened})"]
         if self.history.edits:
             lines.append("# What is shown was edited; edit this history as you edited that one.")
-        return Export(f"{self.history.name} {name}", frame, "\n".join([*lines, call]))
+        return Export(named, frame, "\n".join([*lines, call]))
 
     def facts(self) -> Facts:
         """Return what the history is."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workbench import UpcasterReport
     from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers
+    from workbench.dashboards.exporting import Export
 
 HEIGHT = 360  # pixels, from where on rows scroll
 LEVELS = tuple(level for level in get_args(Level) if level != "NONE")
@@ -141,7 +142,10 @@ class Checks:
             self._note.object = notice("Nothing breaks.", f"{level} holds for all its versions.")
             self._findings.hide()
         else:
-            self._findings.show(finding_rows(self._found))
+            mine = self._found
+            call = f"history.schemas().check({level!r}).filter(type={type_!r})"
+            export = self._answers.export("findings", lambda: mine, call)
+            self._findings.show(finding_rows(mine), export=export)
 
     async def _choose(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         level = None if self._level.value == LEVELS[0] else self._level.value
@@ -175,16 +179,28 @@ class Checks:
     def _show(self, report: UpcasterReport) -> None:
         self._report = report
         self._say(f"<p>{escaped(report.verdict)}; {report.rate:,.0f} events/s.</p>")
-        self._paths.show(path_rows(report))
-        for title, grid, rows in (
-            (self._fields_title, self._fields, field_rows(report)),
-            (self._failures_title, self._failures, failure_rows(report)),
+        self._paths.show(path_rows(report), export=self._export("paths", report.paths))
+        for title, grid, rows, name, frame in (
+            (self._fields_title, self._fields, field_rows(report), "fields", report.fields),
+            (
+                *(self._failures_title, self._failures, failure_rows(report)),
+                *("failures", report.failures),
+            ),
         ):
             title.visible = not rows.is_empty()
             if rows.is_empty():
                 grid.hide()
             else:
-                grid.show(rows)
+                grid.show(rows, export=self._export(name, frame))
+
+    def _export(self, name: str, frame: pl.DataFrame) -> Export:
+        """Return a table of the dry run, with the Python that makes it."""
+        classes = list(self._answers.classes)
+        call = (
+            "from workbench import check_upcasters\n\n"
+            f"report = check_upcasters(history, {classes!r})\nreport.{name}"
+        )
+        return self._answers.export(f"upcast {name}", lambda: frame, call)
 
     async def _open_field(self, number: int, _name: str) -> None:
         if self._report is not None and number < self._report.fields.height:

@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from workbench.comparing.report import report_of
-from workbench.dashboards import comparisons
+from workbench.dashboards import calls, comparisons
 from workbench.dashboards.address import Scene
 from workbench.dashboards.candidates import corrected
 from workbench.dashboards.forms import Choice, RangeForm, asked_for, edit_options
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from workbench import Comparison
     from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers
+    from workbench.dashboards.exporting import Export
     from workbench.dashboards.making import Asked, Tell
     from workbench.dashboards.own_work import OwnWork
 
@@ -238,7 +239,8 @@ class Compare:
             self._causes_grid.hide()
         else:
             at = self._causes["cause"].index_of(scene.cause) if scene.cause else None
-            self._causes_grid.show(self._causes, chosen=at)
+            export = self._export(chosen, "causes", lambda: chosen.causes, "found.causes")
+            self._causes_grid.show(self._causes, chosen=at, export=export)
         name = f"{chosen.a.name}-{chosen.b.name}.html"
         self._report.param.update(
             callback=lambda: BytesIO(report_of(chosen).encode("utf-8", "replace")), filename=name
@@ -284,7 +286,9 @@ class Compare:
     async def _show_rows(self, found: Comparison, table: str | None) -> None:
         """Show how each table differs, and every row and cell of one of them that does."""
         told = comparisons.tables(found)
-        self._tables_grid.show(told, chosen=told["table"].index_of(table) if table else None)
+        export = self._export(found, "tables", lambda: found.summary, "found.summary")
+        at = told["table"].index_of(table) if table else None
+        self._tables_grid.show(told, chosen=at, export=export)
         self._rows = None
         self._rows_title.object = "<p class=muted>Click a table to see every row that differs.</p>"
         if table is None or table not in told["table"]:
@@ -301,7 +305,14 @@ class Compare:
         if rows.is_empty():
             self._rows_grid.hide()
         else:
-            self._rows_grid.show(corrected(rows.head(most)))
+            call = f"found.of({table!r}).corrections()"
+            export = self._export(found, f"{table} differences", lambda: rows, call)
+            self._rows_grid.show(corrected(rows.head(most)), export=export)
+
+    def _export(
+        self, found: Comparison, name: str, frame: Callable[[], pl.DataFrame], expression: str
+    ) -> Export:
+        return self._answers.export(name, frame, calls.of_comparison(found, expression))
 
     def _say(self, html: str) -> None:
         self._scene.visible = False

@@ -89,7 +89,8 @@ class Consequences:
         if frame.is_empty():
             self._grid.hide()
         else:
-            self._grid.show(corrected(frame.head(MOST_SHOWN)))
+            export = self._answers.export("corrections", lambda: frame, None)
+            self._grid.show(corrected(frame.head(MOST_SHOWN)), export=export)
         self._table.param.update(
             callback=lambda: BytesIO(frame.write_csv().encode()), filename="corrections.csv"
         )

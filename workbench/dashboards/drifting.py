@@ -72,7 +72,9 @@ class DriftPane:
             self._note.object = notice("Nothing drifts.", "Its fields are as they always were.")
             self._grid.hide()
         else:
-            self._grid.show(change_rows(changes))
+            call = f"history.drift({type_!r}).changes"
+            export = self._answers.export("drift", lambda: changes, call)
+            self._grid.show(change_rows(changes), export=export)
 
     async def _open(self, number: int, _name: str) -> None:
         if self._place is not None and number < self._changes.height:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workbench.catalog import short_name
-from workbench.dashboards import trials
+from workbench.dashboards import calls, computed, trials
 from workbench.dashboards.forms import Choice
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.keys import Keys
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workbench import Trial
     from workbench.dashboards.address import Place, Scene
     from workbench.dashboards.answers import Answers
+    from workbench.dashboards.exporting import Export
     from workbench.dashboards.trials import Moment
 
 WROTE_CELLS = (
@@ -144,7 +145,7 @@ class Moments:
         self._moment = found
         self._player.show(found.step, count)
         self._player.said.object = _step(found, count)
-        self._show_moment(found, name)
+        self._show_moment(trial, found, name)
         await self._show_wrote(trial, scene, name)
 
     async def _steps_of(self, trial: Trial, name: str) -> pl.Series:
@@ -153,11 +154,22 @@ class Moments:
             self._steps[name] = await self._answers.soon(lambda: trials.steps(trial, name))
         return self._steps[name]
 
-    def _show_moment(self, found: Moment, name: str) -> None:
+    def _show_moment(self, trial: Trial, found: Moment, name: str) -> None:
+        at = found.position
         self._event.object = _made_by(found)
         self._in_log.visible = found.event is not None
         if found.changes.height:
-            self._changes.show(trials.in_words(found.changes))
+            self._changes.show(
+                trials.in_words(found.changes),
+                export=self._export(
+                    trial,
+                    f"{name} changes",
+                    lambda: found.changes,
+                    None
+                    if computed.is_computed(trial)
+                    else f"trial.changes({name!r}).filter(position={at})",
+                ),
+            )
         else:
             self._changes.hide()
         last = found.first + found.rows.height
@@ -170,7 +182,16 @@ class Moments:
             self._state[:] = [grid.view]
         columns = {column: f"c{i}" for i, column in enumerate(found.rows.columns)}
         lit = [(number, columns[column]) for number, column in found.lit]
-        grid.show(trials.texts(found.rows), lit=lit)
+        grid.show(
+            trials.texts(found.rows),
+            lit=lit,
+            export=self._export(
+                trial,
+                name,
+                lambda: trial.at(position=at).table(name),
+                f"trial.at(position={at}).table({name!r})",
+            ),
+        )
 
     def _grid(self, rows: pl.DataFrame) -> Grid:
         """Return the grid for a table: its columns are those of the projection."""
@@ -212,6 +233,7 @@ class Moments:
         count = f"{found.height:,} event{'s' if found.height != 1 else ''} wrote it"
         self._wrote_title.object = f"<h2>{of}{escaped(what)}<span>{count}</span></h2>"
         self._wrote_frame = found
+        of_cell = column if column is not None and column not in key else None
         self._wrote.show(
             found.select(
                 shown("position"),
@@ -219,8 +241,21 @@ class Moments:
                 pl.col("type").str.extract(r"([^:]*)$").fill_null("").alias("name"),
                 "before",
                 "after",
-            )
+            ),
+            export=self._export(
+                trial,
+                f"{name} explained",
+                lambda: trial.explain(key, of_cell, table=name),
+                f"trial.explain({key!r}, {of_cell!r}, table={name!r})",
+            ),
         )
+
+    def _export(
+        self, trial: Trial, name: str, frame: Callable[[], pl.DataFrame], expression: str | None
+    ) -> Export:
+        """Return a table of the trial, all of it, with the Python that makes it."""
+        call = None if expression is None else calls.of_trial(trial, expression)
+        return self._answers.export(name, frame, call)
 
     # What a person does
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workbench.catalog import SHORT_NAME
+from workbench.dashboards import calls
 from workbench.dashboards.grid import Cell, Grid, shown
 from workbench.dashboards.markup import escaped, notice
 from workbench.dashboards.parts import button, column, loading, row, text
@@ -137,7 +138,9 @@ class Outcome:
             return
         more = trial.failures.height - MOST_SHOWN
         self._note.object = f"<p class=muted>The first {MOST_SHOWN:,} of them.</p>" * (more > 0)
-        self._failures.show(failures(trial))
+        call = calls.of_trial(trial, "trial.failures")
+        export = self._answers.export("failures", lambda: trial.failures, call)
+        self._failures.show(failures(trial), export=export)
 
     async def _show_coverage(self, trial: Trial) -> None:
         self._note.object = loading("Counting events…")
@@ -151,7 +154,9 @@ class Outcome:
             self._note.object = _NO_COVERAGE
             return
         self._note.object = ""
-        self._coverage.show(found)
+        call = calls.of_trial(trial, "trial.coverage")
+        export = self._answers.export("coverage", lambda: trial.coverage, call)
+        self._coverage.show(found, export=export)
 
     # What a person does
 

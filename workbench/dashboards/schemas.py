@@ -153,7 +153,8 @@ class SchemasPage:
         if shown_.height:
             height = 50 + ROW_HEIGHT * first.height
             self._bars.param.update(object=bars(shown_), height=height, visible=True)
-        self._grid.show(_version_rows(versions))
+        export = self._answers.export("schemas", lambda: versions, "history.schemas().versions")
+        self._grid.show(_version_rows(versions), export=export)
 
     async def _show_type(self, schemas: Schemas, type_: str, place: Place) -> None:
         self._mine = {schema.name: schema for schema in schemas.of(type_)}
@@ -197,7 +198,10 @@ class SchemasPage:
         else:
             is_one = older is newer
             self._matrix.leave_out(*(["newer", "change", "what"] if is_one else []))
-            self._matrix.show(versions.matrix_rows(found))
+            pair = [f"schemas[{one.type!r}, {one.name!r}]" for one in (older, newer)]
+            call = f"schemas = history.schemas()\n{pair[0]}.beside({pair[1]})"
+            export = self._answers.export("two schemas", lambda: found, call)
+            self._matrix.show(versions.matrix_rows(found), export=export)
 
     async def _choose(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         if self._shown is None or self._place is None:
