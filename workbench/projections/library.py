@@ -17,7 +17,7 @@ from eventsourcing.utils import Environment
 
 from workbench.catalog import short_name
 from workbench.classes import modules_of
-from workbench.errors import ProjectionError, TrialError, near
+from workbench.errors import ProjectionError, TrialError, WorkbenchError, near
 from workbench.event import NEEDED
 from workbench.projections.domain import DomainEvents, Unmade
 from workbench.projections.memory_view import MemoryView
@@ -103,7 +103,7 @@ class LibraryRun(Running):
                 env |= {f"{prefix}SQLITE_DBNAME": ":memory:", f"{prefix}CREATE_TABLE": "yes"}
                 return SqliteView(view, Environment(name, env), self.application, self.cursor)
             return MemoryView(view(), self.application, self.cursor)
-        except ProjectionError:
+        except WorkbenchError:
             raise
         except Exception as error:
             msg = (
