@@ -16,7 +16,8 @@ import polars as pl
 import pytest
 from stores import BEGIN, PLACED, SHIPPED, simple_rows, state_of, write_native
 
-from workbench import Projection, errors, handles, open_history, table
+from workbench import Projection, compare, errors, handles, open_history, replay, table
+from workbench.dashboards import comparisons
 from workbench.dashboards import live as live_module
 from workbench.dashboards.address import Place, Scene
 from workbench.dashboards.answers import Answers
@@ -316,6 +317,45 @@ def test_lanes_are_current(store):
             points = [trace.customdata for trace in page._plot.object.data if trace.customdata]
             assert sorted(position for of in points for position in of) == list(range(1, 14))
             assert page._related is related
+
+    asyncio.run(looks())
+
+
+class Fewer(Seen):
+    """The same, but for the events of one type."""
+
+    @handles(PLACED)
+    def any(self, event):
+        super().any(event)
+
+
+def test_comparison_goes_on(store):
+    """Both trials are advanced, and what they differ in is shown; an end stands against it."""
+
+    async def looks() -> None:
+        answers = Answers(open_history(store), {"Seen": Seen, "Fewer": Fewer})
+        scene = Scene("Seen", other="Fewer", table="seen")
+        async with Session(answers, Place(page="compare", scene=scene)) as workbench:
+            page = workbench._pages["compare"]
+            before = page._found
+            assert before.a.last_position == before.b.last_position == 10
+            grow(store, simple_rows(14)[10:])
+            await comes(lambda: page._found.a.last_position == 14)
+            found = page._found
+            whole = [replay(answers.history, one, progress=False) for one in (Seen, Fewer)]
+            assert found.summary.equals(compare(*whole).summary)
+            await comes(
+                lambda: (
+                    page._rows is not None
+                    and page._rows.equals(comparisons.differing(found, "seen"))
+                )
+            )
+            await workbench.go(Place(page="compare", scene=scene.to(upto=12)))
+            ended = page._found
+            grow(store, simple_rows(15)[14:])
+            await comes(lambda: answers.live.stamp() == 15)
+            await page.renew()
+            assert page._found is ended
 
     asyncio.run(looks())
 

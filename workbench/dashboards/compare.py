@@ -101,7 +101,7 @@ class Compare:
         self._others = others
         self._place: Place | None = None
         self._found: Comparison | None = None
-        self._ran: object = None
+        self._ran: tuple[Answers, tuple[Asked, Asked]] | None = None
         self._causes: pl.DataFrame | None = None
         self._behind: pl.DataFrame | None = None
         self._rows: pl.DataFrame | None = None
@@ -191,6 +191,19 @@ class Compare:
             await self._compare(other, wanted)
         if self._found is not None and self._place is place:
             await self._show_found(self._found, scene)
+
+    async def renew(self) -> None:
+        """Compare what both come to by now, where neither is edited or ends; what is open stays."""
+        place, found, ran = self._place, self._found, self._ran
+        if place is None or found is None or ran is None or ran[0] is not self._answers:
+            return
+        wanted, mine = ran[1], self._answers.trials
+        if not all(mine.can_grow(one) for one in wanted):
+            return
+        grown = await self._answers.in_turn(lambda: mine.compared_anew(wanted, found))
+        if grown is not found and found is self._found and place is self._place:
+            self._found = grown
+            await self._show_found(grown, place.scene)
 
     def _wanted(self, place: Place) -> tuple[Answers, tuple[Asked, Asked]]:
         """Return over which history b is, and the two trials.

@@ -169,6 +169,23 @@ class Trials:
             made = [self.made(replace(one, upto=upto), tell, stop) for one in asked]
         return self.compared(*made) if all(trial.is_complete for trial in made) else None
 
+    def can_grow(self, asked: Asked) -> bool:
+        """Return whether what comes belongs to a trial: no edit or end stands against it."""
+        return asked.edit is None and asked.upto is None
+
+    def compared_anew(self, asked: tuple[Asked, Asked], found: Comparison) -> Comparison:
+        """Return how two trials differ once both have what came; the same if nothing came.
+
+        Raises
+        ------
+        WorkbenchError
+            As `advanced` and `compare` do.
+        """
+        a, b = self.advanced(asked[0], found.a), self.advanced(asked[1], found.b)
+        if (a, b) == (found.a, found.b) or a.last_position != b.last_position:
+            return found  # more came between the two: the next news compares them
+        return self.compared(a, b)
+
     def _replayed(self, asked: Asked, tell: Tell, stop: Event) -> Trial:
         history = self.over(asked.edit).between(after=asked.after, upto=asked.upto)
         return asked.offer.replay(history, progress=tell, stop=stop)

@@ -104,9 +104,11 @@ class Replay:
     async def renew(self) -> None:
         """Advance the trial; the tables follow where their end is shown, else only the steps."""
         trial, asked, place = self._trial, self._asked, self._place
-        if trial is None or asked is None or place is None or not _can_grow(trial, asked):
-            return
         trials = self._answers.trials
+        if trial is None or asked is None or place is None:
+            return
+        if not (trial.is_complete and trials.can_grow(asked)):
+            return
         grown = await self._answers.in_turn(lambda: trials.advanced(asked, trial))
         if grown is not trial and trial is self._trial and place is self._place:
             self._trial = grown
@@ -175,11 +177,6 @@ class Replay:
     async def _wrote(self, name: str) -> None:
         """Replay what has just been written."""
         await self._replay(name)
-
-
-def _can_grow(trial: Trial, asked: Asked) -> bool:
-    """Return whether what comes belongs to a trial: no edit or end stands against it."""
-    return trial.is_complete and asked.edit is None and asked.upto is None
 
 
 _PARTIAL = notice(
