@@ -63,8 +63,9 @@ def serving(archive: Path) -> Iterator[Server]:
     """Serve the archive's pages, with a projection to replay."""
     here = Path(__file__).parent
     paths = [str(here.parents[1]), str(here.parent), str(here)]
+    targets, classes = json.dumps({"big": str(archive)}), json.dumps([])
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE, json.dumps({"big": str(archive)}), "projections_of_pages"],
+        [sys.executable, "-c", SERVE, targets, classes, "projections_of_pages"],
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONWARNINGS": "ignore"},
         text=True,
