@@ -118,6 +118,13 @@ def run(path, scratch, view=PgView, projection=Orders, **options):
     return replay(history, projection, view=view, scratch=scratch, progress=False, **options)
 
 
+def again(folder, path, scratch, view):
+    """Return a trial that was saved, to go on with."""
+    return load_trial(
+        folder, history=open_history(path), projection=Orders, view=view, scratch=scratch
+    )
+
+
 def schemas(postgres, database):
     """Return the schemas of trials in a database."""
     with closing(postgres.connect(database)) as db:
@@ -246,26 +253,14 @@ class TestGoingOn:
         path = write_orders(tmp_path / "a.db", STEPS[:7])
         run(path, scratch, Plain).save(tmp_path / "trial")
         more(path, STEPS)
-        loaded = load_trial(
-            tmp_path / "trial",
-            history=open_history(path),
-            projection=Orders,
-            view=Plain,
-            scratch=scratch,
-        )
+        loaded = again(tmp_path / "trial", path, scratch, Plain)
         assert_same(loaded.advance(progress=False), run(path, scratch, Plain))
 
     def test_numbers_of_the_database_are_not_in_the_log(self, scratch, tmp_path):
         path = write_orders(tmp_path / "a.db", STEPS[:7])
         run(path, scratch).save(tmp_path / "trial")
         more(path, STEPS)
-        loaded = load_trial(
-            tmp_path / "trial",
-            history=open_history(path),
-            projection=Orders,
-            view=PgView,
-            scratch=scratch,
-        )
+        loaded = again(tmp_path / "trial", path, scratch, PgView)
         with pytest.raises(errors.TrialError, match="makes the values of number"):
             loaded.advance(progress=False)
 

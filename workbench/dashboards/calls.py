@@ -24,7 +24,10 @@ def of_trial(trial: Trial, expression: str) -> str | None:
         What is asked of `trial`.
     """
     made = _replayed(trial, "trial")
-    return None if made is None else "\n".join([*sorted(made[0]), "", made[1], expression])
+    if made is None:
+        return None
+    imports = sorted({"from workbench import replay", *made[0]})
+    return "\n".join([*imports, "", made[1], expression])
 
 
 def of_comparison(found: Comparison, expression: str) -> str | None:
@@ -43,42 +46,33 @@ def of_comparison(found: Comparison, expression: str) -> str | None:
     targets = {one.history.target if one.history else None for one in (found.a, found.b)}
     if a is None or b is None or len(targets) > 1:
         return None
-    imports = sorted({"from workbench import compare, replay", *a[0], *b[0]} - {_REPLAY})
+    imports = sorted({"from workbench import compare, replay", *a[0], *b[0]})
     return "\n".join([*imports, "", a[1], b[1], "found = compare(a, b)", expression])
 
 
-_REPLAY = "from workbench import replay"
-
-
 def _replayed(trial: Trial, name: str) -> tuple[set[str], str] | None:
-    """Return what to import, and the line that makes a trial."""
+    """Return what to import of the user's, and the line that makes a trial."""
     plan, history = trial.engine.plan, trial.history
     if plan is None or history is None:
         return None
-    imports, arguments = {_REPLAY}, []
-    thing: Any
-    if isinstance(plan, FramePlan):
-        thing, arguments = plan.function, [f"key={list(plan.key)!r}"]
-    else:
-        thing = plan.aggregate if isinstance(plan, AggregatePlan) else plan.projection  # type: ignore[attr-defined]
-    named = _importable(thing)
-    if named is None:
-        return None
-    imports.add(named[0])
+    named = [_importable(plan.code[0])]
     if isinstance(plan, LibraryPlan):
-        view = _importable(plan.view)
-        if view is None:
-            return None
-        imports.add(view[0])
-        arguments.append(f"view={view[1]}")
+        named.append(_importable(plan.view))
+    known = [one for one in named if one is not None]
+    if len(known) < len(named):
+        return None
+    arguments = [f"view={path}" for _, path in known[1:]]
     if isinstance(plan, (LibraryPlan, AggregatePlan)):
         arguments.append(f"classes={sorted(plan.given.classes.modules)!r}")
-    if not isinstance(plan, FramePlan):
+    if isinstance(plan, FramePlan):
+        arguments.append(f"key={list(plan.key)!r}")
+    else:
         arguments.append('on_error="collect"')
     chosen = history.selection
     after = "" if chosen.after is None else f"after={chosen.after}, "
     between = f"history.between({after}upto={trial.last_position})"
-    return imports, f"{name} = replay({', '.join([between, named[1], *arguments])})"
+    imports = {line for line, _ in known}
+    return imports, f"{name} = replay({', '.join([between, known[0][1], *arguments])})"
 
 
 def _importable(thing: Any) -> tuple[str, str] | None:  # noqa: ANN401, a class or a function

@@ -180,18 +180,25 @@ class Checks:
         self._report = report
         self._say(f"<p>{escaped(report.verdict)}; {report.rate:,.0f} events/s.</p>")
         self._paths.show(path_rows(report), export=self._export("paths", report.paths))
-        for title, grid, rows, name, frame in (
-            (self._fields_title, self._fields, field_rows(report), "fields", report.fields),
+        for title, grid, rows, export in (
             (
-                *(self._failures_title, self._failures, failure_rows(report)),
-                *("failures", report.failures),
+                self._fields_title,
+                self._fields,
+                field_rows(report),
+                self._export("fields", report.fields),
+            ),
+            (
+                self._failures_title,
+                self._failures,
+                failure_rows(report),
+                self._export("failures", report.failures),
             ),
         ):
             title.visible = not rows.is_empty()
             if rows.is_empty():
                 grid.hide()
             else:
-                grid.show(rows, export=self._export(name, frame))
+                grid.show(rows, export=export)
 
     def _export(self, name: str, frame: pl.DataFrame) -> Export:
         """Return a table of the dry run, with the Python that makes it."""

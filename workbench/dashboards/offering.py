@@ -146,7 +146,7 @@ def _views(projection: type[Any], named: list[ModuleType]) -> Iterator[type[Any]
             if not fits or name.startswith("_") or inspect.isabstract(value) or value in seen:
                 continue
             if any(base.__module__ == "eventsourcing.postgres" for base in value.__mro__):
-                continue  # a trial has no such database
+                continue  # nobody has named a database for it
             if _is_a(value, *_RECORDER) and (wanted is None or issubclass(value, wanted)):
                 seen.add(value)
                 yield value

@@ -16,7 +16,7 @@ from workbench.upcasting.values import ABSENT, TAG, Difference, differences, exa
 from workbench.upcasting.wire import Forms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from workbench.upcasting.crew import Task
 
@@ -195,24 +195,16 @@ def _differences(old: str, new: str) -> Iterator[Difference]:
 
 def _as_stored(frame: pl.DataFrame, rows: list[int]) -> dict[int, str]:
     """Return the forms of events that a release leaves as they are stored, by row."""
-    texts = frame["data"].gather(rows)
     try:
-        states: Iterable[Any] = decoded_lines(texts)
+        states = decoded_lines(frame["data"].gather(rows))
     except (ValueError, ArithmeticError, RecursionError, TypeError):
-        states = (_state(texts[i : i + 1]) for i in range(len(rows)))
+        if len(rows) == 1:
+            return {}
+        return {row: form for one in rows for row, form in _as_stored(frame, [one]).items()}
     found = {}
     for row, state in zip(rows, states, strict=True):
-        if state is not None:
-            state.pop("class_version", None)
-            form = form_of(state)
-            if isinstance(form, str):
-                found[row] = form
+        state.pop("class_version", None)
+        form = form_of(state)
+        if isinstance(form, str):
+            found[row] = form
     return found
-
-
-def _state(text: pl.Series) -> dict[str, Any] | None:
-    try:
-        (state,) = decoded_lines(text)
-    except (ValueError, ArithmeticError, RecursionError, TypeError):
-        return None
-    return state
