@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workbench.projections.rows import table
     from workbench.reading import Progress
     from workbench.replaying import load_trial, replay
+    from workbench.separate.replaying import replay_revision
     from workbench.tracing import Lanes
     from workbench.trials.trial import Trial
     from workbench.upcasting.checking import check_upcasters
@@ -80,6 +81,7 @@ __all__ = [
     "propose_correction",
     "replay",
     "replay_page",
+    "replay_revision",
     "state_change",
     "table",
 ]
@@ -116,6 +118,7 @@ _HOMES = {
     "propose_correction": "comparing.comparison",
     "replay": "replaying",
     "replay_page": "pages",
+    "replay_revision": "separate.replaying",
     "state_change": "upcasting.states",
     "table": "projections.rows",
 }

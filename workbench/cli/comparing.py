@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
-import time
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import workbench
-from workbench import errors
 from workbench.cli import views
 from workbench.cli.app import PROBLEMS_FOUND, Answer
 from workbench.cli.envelope import rows
 from workbench.cli.options import NARROWING, STORE, TARGET, Asked, command
-from workbench.cli.side import FAILED, TRIAL, Request
-from workbench.processes import end, last_said, started, terminable
-from workbench.revisions import code_folder
+from workbench.processes import terminable
+from workbench.separate.side import Side, check, handed_over
+from workbench.trials.apart import Apart
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from workbench import Comparison, Trial
+    from workbench import Comparison, History, Trial
     from workbench.cli.printing import Screen
+    from workbench.progress import Bar
     from workbench.revisions import Place
 
 DEFAULT_ACCEPTED = "workbench-accepted.toml"
-LOOK_EVERY_S = 0.05
-_ASKED = (
-    *("target", "application", "compressor", "after", "upto", "since", "until"),
-    *("types", "streams", "masks", "pseudonyms"),
-)
 
 
 def _pairs(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, str]:
@@ -168,18 +158,10 @@ def compare(  # noqa: PLR0913, an argument an option
     places = [Place.of(base), Place.of(other)]
     most = {column: _number(column, text) for column, text in tolerance.items()}
     reasons = read_accepted(accepted)
-    head = asked.history().source.head() or 0
-    # What is appended meanwhile is read by neither side.
-    asked = replace(asked, upto=head if asked.upto is None else min(asked.upto, head))
-    with terminable(), tempfile.TemporaryDirectory(prefix="workbench-compare-") as folder:
-        how = {
-            "key": list(key),
-            "on_error": on_error,
-            "view": view,
-            "classes": list(classes),
-            "scratch": scratch,
-        }
-        a, b = _trials(asked, places, Path(folder), how)
+    history = asked.history()
+    sides = [Apart(str(place), key, on_error, view, classes, scratch) for place in places]
+    with terminable():
+        a, b = _trials(history, sides, asked.bar)
         found = workbench.compare(a, b, tolerance=most, tables=pair or None)
     known = set(found.causes["cause"])
     for cause, reason in {**{c: r for c, r in reasons.items() if c in known}, **accept}.items():
@@ -207,74 +189,16 @@ def _number(column: str, text: str) -> Any:  # noqa: ANN401, `compare` checks it
         raise click.UsageError(msg, click.get_current_context()) from error
 
 
-# The two sides
-
-
-def _trials(
-    asked: Asked, places: Sequence[Place], folder: Path, how: dict[str, Any]
-) -> list[Trial]:
+def _trials(history: History, sides: Sequence[Apart], bar: Bar) -> list[Trial]:
     """Return the trials of both sides, which run at the same time."""
-    from workbench import load_trial
-
+    here = Path.cwd()
+    for side in sides:
+        check(side, here)
     with ExitStack() as stack:
-        started = []
-        for number, place in enumerate(places):
-            own = folder / str(number)
-            own.mkdir()
-            paths, tree = stack.enter_context(code_folder(place.revision, Path.cwd()))
-            request = Request(
-                str(place),
-                place.module,
-                place.name,
-                paths,
-                None if tree is None else str(tree),
-                str(own),
-                {name: getattr(asked, name) for name in _ASKED},
-                **how,
-            )
-            started.append((request, stack.enter_context(_started(request))))
-        for request, process in started:
-            # Not `wait`: once a database driver was in use, an interrupt would not end it.
-            while process.poll() is None:
-                time.sleep(LOOK_EVERY_S)
-            _check(request, process.returncode)
-        return [load_trial(Path(request.folder) / TRIAL) for request, _ in started]
-
-
-@contextmanager
-def _started(request: Request) -> Iterator[subprocess.Popen[bytes]]:
-    """Yield the process of a side, which ends at the latest when this does."""
-    process = started("workbench.cli.side", Path(request.folder))
-    try:
-        if process.stdin is not None:
-            with suppress(BrokenPipeError), process.stdin as pipe:
-                pipe.write(request.text().encode())
-        yield process
-    finally:
-        end(process)
-
-
-def _check(request: Request, code: int) -> None:
-    """Raise what stopped a side, if anything did.
-
-    Raises
-    ------
-    WorkbenchError
-        Of the class that the side has raised.
-    """
-    if code == 0:
-        return
-    failed = Path(request.folder) / FAILED
-    if failed.exists():
-        told = json.loads(failed.read_text(encoding="utf-8"))
-        kind = getattr(errors, told["kind"], errors.ReplayError)
-        raise kind(told["message"])
-    msg = (
-        f"Cannot replay into {request.place!r}: its process ended with {code}: "
-        f"{last_said(Path(request.folder))}. "
-        "Run the projection in a notebook, where the whole error shows."
-    )
-    raise errors.ReplayError(msg)
+        handed = stack.enter_context(handed_over(bar.watch(history, "reading")))
+        running = [stack.enter_context(Side(side, handed, here)) for side in sides]
+        bar.begin("replaying")
+        return [side.trial(bar.report) for side in running]
 
 
 # The answer

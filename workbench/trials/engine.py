@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workbench.history import History
     from workbench.projections.plan import Plan
     from workbench.projections.running import Running
+    from workbench.trials.apart import Apart
 
     Wanted = bool | Callable[[Progress], None]
     """Whether progress is shown, or who is told of it."""
@@ -83,6 +84,8 @@ class Engine:
     """Why a loaded trial cannot go on."""
     stop: threading.Event | None = None
     """Ends the run, once it is set."""
+    apart: Apart | None = None
+    """What has run in a process of its own, and is not here."""
 
     # Making trials
 
@@ -256,6 +259,12 @@ class Engine:
         return self.plan.name if self.plan is not None else "a trial"
 
     def _at_hand(self) -> tuple[History, Plan | FramePlan]:
+        if self.apart is not None:
+            msg = (
+                f"Cannot go on with the trial of {self.apart.place!r}: it ran in a process of its "
+                "own, and its code is not here. Replay it again, with replay_revision."
+            )
+            raise TrialError(msg)
         if self.history is None or self.plan is None:
             missing = "its history" if self.history is None else "its projection"
             msg = (

@@ -1,58 +1,63 @@
-"""One side of `workbench compare`, in a process of its own: replay, and save the trial.
+"""The process of a replay that runs apart: import, replay, and save the trial.
 
-What to do comes on standard input, as the JSON of a `Request`; the trial goes into a
-folder, or an error, as JSON, into a file beside it. What the code prints is not part of
-either. Only the module that was named is imported, and what it imports.
+What to do comes on standard input, as the JSON of a `Request`. How far it is goes into a file
+of the request's folder, the trial into a folder beside it, or an error, as JSON, into another
+file. What the code prints is not part of any. Only the modules that were named are imported,
+and what they import. SIGINT ends the replay between two events.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from workbench.errors import RevisionError, WorkbenchError, near
+from workbench.trials.apart import Apart  # noqa: TC001, msgspec reads it
 
-TRIAL, FAILED = "trial", "error.json"
-REFUSED = 2
+if TYPE_CHECKING:
+    from workbench import History, Progress
+
+TRIAL, FAILED, SO_FAR = "trial", "error.json", "so-far.json"
+REFUSED, STOPPED = 2, 3
 
 
-@dataclass(frozen=True)
-class Request:
-    """What one side has to do."""
+class Request(msgspec.Struct, frozen=True):
+    """What the process has to do."""
 
-    place: str
-    """What the user wrote."""
+    apart: Apart
+    """What it runs."""
     module: str
     name: str
+    """Where the projection is."""
     paths: list[str]
     """Where modules are looked for first."""
     tree: str | None
     """The folder that the module must come from, if it is one of a git revision."""
+    events: str
+    """The file of the events."""
+    source: str
+    """What their source is called."""
+    types: frozenset[str] | None
+    """The names of all its types, None if every one is among the events."""
     folder: str
     """Where the trial goes."""
-    asked: dict[str, Any]
-    """The target and what it is narrowed to: fields of `workbench.cli.options.Asked`."""
-    key: list[str]
-    on_error: str
-    view: str | None
-    """For a projection of the library, the class of its view, as MODULE:NAME."""
-    classes: list[str]
-    """For what is of the library, the modules of the events' classes."""
-    scratch: str | None
-    """For a view in PostgreSQL, the database that it may run in."""
-
-    def text(self) -> str:
-        """Return the request as JSON."""
-        return json.dumps(asdict(self))
+    parent: int
+    """The process that waits for it."""
 
 
 def main() -> None:
-    """Do what standard input says; exit with 2 if that cannot be done."""
-    request = Request(**json.loads(sys.stdin.read()))
+    """Do what standard input says; exit with 2 if that cannot be done, with 3 if stopped before."""
+    # Where the parent runs in the background of a shell, SIGINT would be ignored here too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
     sys.dont_write_bytecode = True
     sys.path[:0] = request.paths
     try:
@@ -61,6 +66,8 @@ def main() -> None:
         told = {"kind": type(error).__name__, "message": str(error)}
         (Path(request.folder) / FAILED).write_text(json.dumps(told), encoding="utf-8")
         sys.exit(REFUSED)
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
 
 
 def run(request: Request) -> None:
@@ -74,33 +81,48 @@ def run(request: Request) -> None:
         As `open_history` and `replay` raise.
     """
     from workbench import replay
-    from workbench.cli.options import Asked
-    from workbench.progress import Bar
 
+    apart = request.apart
     projection = _found(request, "projection", request.module, request.name)
-    view = None
-    if request.view is not None:
-        view = _found(request, "view", *request.view.split(":"))
-    narrowing: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in request.asked.items()
-    }
-    history = Asked(Bar(is_wanted=False), **narrowing).history()
+    view = None if apart.view is None else _found(request, "view", *apart.view.split(":"))
     trial = replay(
-        history,
+        _history(request),
         projection,
-        key=request.key or None,
-        on_error=request.on_error,  # type: ignore[arg-type]
-        progress=False,
+        key=apart.key or None,
+        on_error=apart.on_error,  # type: ignore[arg-type]
+        progress=lambda progress: _tell(request, progress),
         view=view,
-        classes=request.classes,
-        scratch=request.scratch,
+        classes=apart.classes,
+        scratch=apart.scratch,
     )
     trial.save(Path(request.folder) / TRIAL)
 
 
+def _history(request: Request) -> History:
+    """Return the history, by the name of its source, and with the names of all its types."""
+    from workbench import open_history
+    from workbench.type_names import TypeNames
+
+    opened = open_history(request.events)
+    source: Any = replace(opened.source, name=request.source)  # type: ignore[type-var]
+    if request.types is None:
+        return replace(opened, source=source)
+    return replace(opened, source=source, _types=TypeNames(source.head(), request.types))
+
+
+def _tell(request: Request, progress: Progress) -> None:
+    """Write how far the replay is; end it where nobody waits for it any more."""
+    if os.getppid() != request.parent:
+        sys.exit(STOPPED)
+    file = Path(request.folder) / SO_FAR
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(asdict(progress)))
+    part.replace(file)
+
+
 def _found(request: Request, what: str, module: str, name: str) -> Any:  # noqa: ANN401, `replay` checks
     """Return what has a name in a module: the projection that a request names, or its view."""
-    place = request.place if what == "projection" else request.view
+    place = request.apart.place if what == "projection" else request.apart.view
     found: Any = _module(request, f"{what} {place!r}", module)
     where = getattr(found, "__file__", None)
     if request.tree is not None and not (
