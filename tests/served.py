@@ -19,17 +19,19 @@ from browser import PATIENCE_S, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 PASSWORD = "correct horse battery"
 
 
 @contextmanager
-def served(*arguments: object, **environment: str) -> Iterator[Caller]:
-    """Serve with these arguments on a free port; yield what makes requests to it."""
+def served(*arguments: object, folder: Path | None = None, **environment: str) -> Iterator[Caller]:
+    """Serve with these arguments on a free port, in a folder; yield what makes requests to it."""
     command = [sys.executable, "-m", "workbench", "serve", *map(str, arguments)]
     with subprocess.Popen(
         [*command, "--port", "0", "--no-open"],
         stdout=subprocess.PIPE,
+        cwd=folder,
         env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", **environment},
         text=True,
     ) as server:

@@ -109,6 +109,17 @@ def test_unknown_provider_is_refused(provider):
         Access(login=OAuth(provider, "key", "secret", ("*",))).check()
 
 
+@pytest.mark.parametrize("option", ["writes", "revisions"])
+def test_code_runs_only_for_this_machine(users, option):
+    """Where others reach the pages, no code is written or chosen on them, login or not."""
+    Access(**{option: True}).check()
+    said = f"Leave out --{'edit-code' if option == 'writes' else 'revisions'}"
+    with pytest.raises(AccessError, match=said):
+        Access("0.0.0.0", PasswordFile(users), **{option: True}).check()
+    with pytest.raises(AccessError, match=r"events\.example\.com.*" + said):
+        Access(origins=("https://events.example.com",), **{option: True}).check()
+
+
 def test_provider_that_is_nowhere_is_refused():
     """The generic provider needs its addresses."""
     with pytest.raises(AccessError, match="PANEL_OAUTH_AUTHORIZE_URL is not set"):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
 import threading
 
 import polars as pl
 import pytest
+from repositories import git, make_repository, write_payments
 
 from workbench import compare, open_history, replay
 from workbench.dashboards import comparisons
+from workbench.dashboards.address import Place, Scene
 from workbench.dashboards.answers import Answers
 from workbench.dashboards.making import Asked
+from workbench.dashboards.offering import Offer
+from workbench.dashboards.shell import Workbench
+from workbench.errors import RevisionError
 from workbench.samples import shop_path
 from workbench.samples.overcharges import ChargedOnce, Overcharges
 
@@ -66,3 +73,43 @@ def test_only_a_few_large_things_are_kept():
         answers.trials.made(one, lambda _: None, threading.Event())
     kept = pl.Series([answers.trials.kept(one) is not None for one in asked])
     assert (kept.sum(), kept[-1]) == (6, True)
+
+
+def test_revisions_are_refused_where_nobody_allowed_them():
+    """An address runs no code of a revision, unless whoever serves has said so."""
+    scene = Scene("A", other="A", revision="HEAD", upto=100)
+    answers = Answers(open_history(shop_path()), {"A": Overcharges})
+
+    async def look():
+        workbench = Workbench({"it": answers}, Place(page="compare", scene=scene))
+        await workbench.start()
+        return workbench._pages["compare"]
+
+    page = asyncio.run(look())
+    assert "Serve on 127.0.0.1 with --revisions" in html.unescape(page._note.object)
+    assert not any(field.view.visible for field in page._form._revisions)
+    assert page._found is None
+
+
+def test_what_was_written_on_the_page_has_no_revision():
+    """There is no module to look for."""
+    asked = Asked(Offer(Overcharges), upto=100, revision="HEAD")
+    answers = Answers(open_history(shop_path()), {})
+    with pytest.raises(RevisionError, match="Leave out the revision"):
+        answers.trials.made(asked, lambda _: None, threading.Event())
+
+
+def test_a_branch_that_moves_is_replayed_again(tmp_path, monkeypatch):
+    """What is kept belongs to a commit, not to the name that it had."""
+    folder = make_repository(tmp_path / "shop")
+    monkeypatch.chdir(folder)
+    offer = Offer(None, place="views.accounts:Accounts")
+    answers = Answers(open_history(write_payments(tmp_path / "shop.db")), {"A": offer})
+    git(folder, "branch", "here", "v1")
+    made = []
+    for commit in ("v1", "v1", "v2"):
+        git(folder, "branch", "-f", "here", commit)
+        asked = Asked(offer, revision="here")
+        made.append(answers.trials.made(asked, lambda _: None, threading.Event()))
+    assert made[0] is made[1]
+    assert made[2].table()["paid"].to_list() != made[0].table()["paid"].to_list()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import library_shop
@@ -12,6 +14,7 @@ import polars as pl
 import pytest
 from library_shop import write_orders
 from polars.testing import assert_frame_equal
+from repositories import git, make_repository, write_payments
 from test_library_projection import STEPS
 
 from workbench import Projection, handles, open_history, table
@@ -69,13 +72,13 @@ def made_by(code: str) -> pl.DataFrame:
     return found.collect() if isinstance(found, pl.LazyFrame) else found
 
 
-def exports(answers: Answers, place: Place) -> list[Export]:
+def exports(answers: Answers, place: Place, *, revisions: bool = False) -> list[Export]:
     """Return what the tables that a page shows can be exported as."""
     gc.collect()
     before = {id(found) for found in gc.get_objects() if isinstance(found, Grid)}
 
     async def look() -> list[Export]:
-        workbench = Workbench({"it": answers}, place)
+        workbench = Workbench({"it": answers}, place, revisions=revisions)
         await workbench.start()
         grids = [found for found in gc.get_objects() if isinstance(found, Grid)]
         shown = [grid for grid in grids if id(grid) not in before and grid.view.visible]
@@ -146,6 +149,24 @@ def test_compare(shop: Answers) -> None:
     scene = Scene("Charges", other="OneMore", table="charges", upto=2_000)
     found = exports(answers, Place(page="compare", scene=scene))
     assert_made(found, "causes", "tables", "charges differences")
+
+
+def test_compare_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python names the commits, so that it says the same when a branch has moved on."""
+    monkeypatch.chdir(make_repository(tmp_path / "shop"))
+    monkeypatch.syspath_prepend(tmp_path / "shop")
+    module = import_module("views.accounts")
+    history = open_history(write_payments(tmp_path / "shop.db"))
+    scene = Scene("Accounts", other="Accounts", revision="v1", other_revision="v2")
+    answers = Answers(history, offered([module]))
+    try:
+        found = exports(answers, Place(page="compare", scene=scene), revisions=True)
+        assert_made(found, "causes", "tables")
+        commit = git(tmp_path / "shop", "rev-parse", "v2")
+        assert all(f"views.accounts:Accounts@{commit}" in export.code for export in found)
+    finally:
+        for name in ("views.accounts", "views"):
+            del sys.modules[name]
 
 
 def test_polars_function(shop: Answers) -> None:

@@ -21,6 +21,7 @@ def browse(
     projections: Sequence[type[Projection]] = (),
     classes: Sequence[str] = (),
     edit_code: bool = False,
+    revisions: bool = False,
 ) -> Workbench:
     """Return the pages over a history, to stand in a notebook cell; no network is needed.
 
@@ -39,6 +40,9 @@ def browse(
         Where the classes of the events are, as `check_upcasters` takes it.
     edit_code
         Whether projections may be written on the page Replay; they run in this process.
+    revisions
+        Whether the page Compare takes git revisions of the repository of the current folder;
+        their code runs in processes of its own.
 
     Raises
     ------
@@ -58,7 +62,15 @@ def browse(
         raise UnknownPageError(msg)
     offered = [_checked(projection) for projection in projections]
     place = None if page is None else Place(page=page)
-    return pages(history, offered, place, classes=classes, alone=page is not None, writes=edit_code)
+    return pages(
+        history,
+        offered,
+        place,
+        classes=classes,
+        alone=page is not None,
+        writes=edit_code,
+        revisions=revisions,
+    )
 
 
 def replay_page(

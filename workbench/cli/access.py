@@ -68,6 +68,12 @@ ACCESS = (
         is_flag=True,
         help="Let projections be written on the pages; their code runs here. On 127.0.0.1 alone.",
     ),
+    click.option(
+        "--revisions",
+        is_flag=True,
+        help="Let git revisions of projections be compared; their code runs here. "
+        "On 127.0.0.1 alone.",
+    ),
 )
 
 
@@ -84,6 +90,7 @@ class Guard:
     tls_key: Path | None
     audit_log: Path | None
     edit_code: bool = False
+    revisions: bool = False
 
     def access(self) -> Access:
         """Return it as the pages take it, once it is known to be safe.
@@ -103,6 +110,7 @@ class Guard:
             self.tls_key,
             self.audit_log,
             writes=self.edit_code,
+            revisions=self.revisions,
         )
         found.check()
         if not (found.is_local or found.is_secret):

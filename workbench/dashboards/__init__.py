@@ -187,6 +187,7 @@ def _serve(
             place_of(location.search if location else ""),
             session,
             writes=access.writes,
+            revisions=access.revisions,
         )
         pn.state.onload(workbench.start)
         workbench.follow_in(document.add_next_tick_callback)
@@ -270,6 +271,7 @@ def page(
     classes: Sequence[str] = (),
     alone: bool = False,
     writes: bool = False,
+    revisions: bool = False,
 ) -> Workbench:
     """Return the pages over one history, to stand in a notebook cell.
 
@@ -287,6 +289,8 @@ def page(
         Whether the page stands alone, until a click leads to another.
     writes
         Whether projections may be written on it: their code runs in this process.
+    revisions
+        Whether code of git revisions may be run from it, in processes of its own.
     """
     import panel as pn
 
@@ -296,7 +300,11 @@ def page(
     pn.extension("tabulator", "plotly", inline=True)
     offered = {projection.__name__: projection for projection in projections}
     workbench = Workbench(
-        {history.name: Answers(history, offered, classes)}, place, alone=alone, writes=writes
+        {history.name: Answers(history, offered, classes)},
+        place,
+        alone=alone,
+        writes=writes,
+        revisions=revisions,
     )
     # A notebook's own loop is busy with the cell that calls this.
     with ThreadPoolExecutor(1) as pool:

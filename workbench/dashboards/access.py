@@ -169,6 +169,8 @@ class Access:
         A file to which a line is appended for every export.
     writes
         Whether projections may be written on the pages: their code runs in this process.
+    revisions
+        Whether code of git revisions may be run from the pages, in processes of its own.
     """
 
     host: str = LOOPBACK
@@ -178,6 +180,7 @@ class Access:
     certificate_key: Path | None = None
     audit_log: Path | None = None
     writes: bool = False
+    revisions: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -196,7 +199,7 @@ class Access:
         Raises
         ------
         AccessError
-            If other machines reach them without a login, or could write code there, an origin is
+            If other machines reach them without a login, or could run code there, an origin is
             none, nobody could log in, or a certificate cannot be used.
         """
         if not self.is_local and self.login is None:
@@ -205,13 +208,18 @@ class Access:
                 "the events. Add --auth-file or --oauth-provider, or leave out --host."
             )
             raise AccessError(msg)
-        if self.writes and (not self.is_local or self.origins):
-            where = self.origins[0] if self.origins else self.host
-            msg = (
-                f"Cannot let code be written on pages opened at {where!r}: whoever reaches "
-                "them could run anything here. Leave out --edit-code, or serve on 127.0.0.1 alone."
-            )
-            raise AccessError(msg)
+        options = {
+            "--edit-code": ("written on", self.writes),
+            "--revisions": ("chosen on", self.revisions),
+        }
+        for option, (what, is_on) in options.items():
+            if is_on and (not self.is_local or self.origins):
+                where = self.origins[0] if self.origins else self.host
+                msg = (
+                    f"Cannot let code be {what} pages opened at {where!r}: whoever reaches them "
+                    f"could run it here. Leave out {option}, or serve on 127.0.0.1 alone."
+                )
+                raise AccessError(msg)
         for origin in self.origins:
             _host_of(origin)
         if self.login is not None:

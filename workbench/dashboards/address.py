@@ -47,6 +47,9 @@ class Scene:
     """The same of what it is compared with."""
     other_history: str | None = None
     """The history of what it is compared with, by its name; None is the same history."""
+    revision: str | None = None
+    other_revision: str | None = None
+    """The git revisions whose code is compared; None is the code that is loaded."""
 
     def to(self, **changes: object) -> Scene:
         """Return this scene with other values in some fields."""
@@ -182,6 +185,8 @@ def place_of(query: str) -> Place:
             part=values.get("part") if values.get("part") in PARTS else None,
             other_edited=values.get("other_edited"),
             other_history=values.get("other_history"),
+            revision=values.get("revision") or None,
+            other_revision=values.get("other_revision") or None,
         ),
         lanes=tuple(dict.fromkeys(value for name, value in pairs if name == "lane" and value)),
         by=values.get("by") or None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.projections.plan import AggregatePlan, FramePlan, LibraryPlan
 
 if TYPE_CHECKING:
-    from workbench import Comparison, Trial
+    from workbench import Comparison, History, Trial
 
 
 def of_trial(trial: Trial, expression: str) -> str | None:
@@ -26,7 +26,7 @@ def of_trial(trial: Trial, expression: str) -> str | None:
     made = _replayed(trial, "trial")
     if made is None:
         return None
-    imports = sorted({"from workbench import replay", *made[0]})
+    imports = sorted({f"from workbench import {_call(trial)}", *made[0]})
     return "\n".join([*imports, "", made[1], expression])
 
 
@@ -46,13 +46,20 @@ def of_comparison(found: Comparison, expression: str) -> str | None:
     targets = {one.history.target if one.history else None for one in (found.a, found.b)}
     if a is None or b is None or len(targets) > 1:
         return None
-    imports = sorted({"from workbench import compare, replay", *a[0], *b[0]})
+    ours = sorted({"compare", _call(found.a), _call(found.b)})
+    imports = sorted({f"from workbench import {', '.join(ours)}", *a[0], *b[0]})
     return "\n".join([*imports, "", a[1], b[1], "found = compare(a, b)", expression])
 
 
 def _replayed(trial: Trial, name: str) -> tuple[set[str], str] | None:
     """Return what to import of the user's, and the line that makes a trial."""
-    plan, history = trial.engine.plan, trial.history
+    plan, history, apart = trial.engine.plan, trial.history, trial.engine.apart
+    if apart is not None and history is not None:
+        given: dict[str, object] = {"on_error": apart.on_error, "key": apart.key}
+        given |= {"view": apart.view, "classes": apart.classes}
+        called = [f"{word}={value!r}" for word, value in given.items() if value]
+        call = [_between(trial, history), repr(apart.place), *called]
+        return set(), f"{name} = replay_revision({', '.join(call)})"
     if plan is None or history is None:
         return None
     named = [_importable(plan.code[0])]
@@ -68,11 +75,19 @@ def _replayed(trial: Trial, name: str) -> tuple[set[str], str] | None:
         arguments.append(f"key={list(plan.key)!r}")
     else:
         arguments.append('on_error="collect"')
-    chosen = history.selection
-    after = "" if chosen.after is None else f"after={chosen.after}, "
-    between = f"history.between({after}upto={trial.last_position})"
-    imports = {line for line, _ in known}
-    return imports, f"{name} = replay({', '.join([between, known[0][1], *arguments])})"
+    call = [_between(trial, history), known[0][1], *arguments]
+    return {line for line, _ in known}, f"{name} = replay({', '.join(call)})"
+
+
+def _call(trial: Trial) -> str:
+    """Return the name of the function that makes a trial."""
+    return "replay" if trial.engine.apart is None else "replay_revision"
+
+
+def _between(trial: Trial, history: History) -> str:
+    after = history.selection.after
+    first = "" if after is None else f"after={after}, "
+    return f"history.between({first}upto={trial.last_position})"
 
 
 def _importable(thing: Any) -> tuple[str, str] | None:  # noqa: ANN401, a class or a function

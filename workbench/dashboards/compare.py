@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.comparing.report import report_of
 from workbench.dashboards import calls, comparisons
-from workbench.dashboards.address import Scene
 from workbench.dashboards.candidates import corrected
-from workbench.dashboards.forms import Choice, RangeForm, asked_for, edit_options
+from workbench.dashboards.compare_form import CompareForm
+from workbench.dashboards.forms import asked_for
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped, notice
-from workbench.dashboards.parts import button, column, download, field, row, text
+from workbench.dashboards.parts import column, download, field, row, text
 from workbench.dashboards.running import NONE_OFFERED, Run
-from workbench.errors import WorkbenchError
+from workbench.errors import ReplayError, RevisionError, WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from workbench import Comparison
-    from workbench.dashboards.address import Place
+    from workbench.dashboards.address import Place, Scene
     from workbench.dashboards.answers import Answers
     from workbench.dashboards.exporting import Export
     from workbench.dashboards.making import Asked, Tell
@@ -71,6 +71,10 @@ ROW_CELLS = (
     Cell("position", "Since", 76, form="id", look="wb-go"),
     Cell("name", "By", 130, grow=1),
 )
+NO_REVISIONS = (
+    "Cannot compare git revisions here: code of any revision could be run by whoever opens the "
+    "address. Serve on 127.0.0.1 with --revisions; in a notebook, browse(history, revisions=True)."
+)
 
 
 class Compare:
@@ -106,24 +110,7 @@ class Compare:
         self._behind: pl.DataFrame | None = None
         self._rows: pl.DataFrame | None = None
         self._run = Run(self._say)
-        self._a = Choice("Projection a", 180)
-        self._edit_a = Choice("History of a", 150)
-        self._b = Choice("Projection b", 180)
-        self._edit_b = Choice("History of b", 150)
-        self._history_b = Choice("Store of b", 150)
-        self._range = RangeForm()
-        self._form = row(
-            self._a.view,
-            self._edit_a.view,
-            text("<p class=muted>against</p>", width=54, sizing_mode="fixed"),
-            self._b.view,
-            self._history_b.view,
-            self._edit_b.view,
-            self._range.view,
-            button("Compare them", self._start),
-            self._run.stop,
-            margin=(12, 0, 6, 0),
-        )
+        self._form = CompareForm(own.revisions, self._start, self._run.stop)
         self._note = text()
         self._verdict = text()
         self._report = download("Download the report")
@@ -147,27 +134,15 @@ class Compare:
             self._rows_grid.view,
             visible=False,
         )
-        self.view = column(self._form, self._note, self._scene)
+        self.view = column(self._form.view, self._note, self._scene)
 
     def fill(self, place: Place) -> None:
         """Fill the fields with what a place says: first before they are drawn."""
-        scene, offers = place.scene, self._own.offers(self._answers)
-        names = {name: name for name in offers}
-        self._form.visible = bool(names)
+        names = list(self._own.offers(self._answers))
         if not names:
             self._note.object = NONE_OFFERED
-        self._a.offer(names, scene.projection or self._a.value)
-        last = next(reversed(names), None)
-        self._b.offer(names, scene.other or self._b.value or last)
-        edits = edit_options(place.edits)
-        self._edit_a.offer(edits, scene.edited, least=2)
-        self._edit_b.offer(edits, scene.other_edited, least=2)
-        same = {
-            "the same store": None,
-            **{n: n for n, a in self._others.items() if a is not self._answers},
-        }
-        self._history_b.offer(same, scene.other_history, least=2)
-        self._range.fill(scene)
+        others = [n for n, a in self._others.items() if a is not self._answers]
+        self._form.fill(place, names, others)
 
     async def show(self, place: Place) -> None:
         """Show the comparison of a place; one that nobody has made yet is made.
@@ -212,11 +187,17 @@ class Compare:
         ------
         ProjectionError, EditError
             If nothing of a name is here.
+        RevisionError
+            If revisions are asked for, and may not be run from here.
         """
         scene, offers = place.scene, self._own.offers(self._answers)
+        if (scene.revision or scene.other_revision) and not self._own.revisions:
+            raise RevisionError(NO_REVISIONS)
         between = (scene.after, scene.upto)
-        a = asked_for(offers, place.edits, scene.projection, scene.edited, between)
-        b = asked_for(offers, place.edits, scene.other, scene.other_edited, between)
+        a = asked_for(offers, place.edits, scene.projection, scene.edited, between, scene.revision)
+        b = asked_for(
+            offers, place.edits, scene.other, scene.other_edited, between, scene.other_revision
+        )
         return self._others.get(scene.other_history or "", self._answers), (a, b)
 
     async def _compare(self, other: Answers, wanted: tuple[Asked, Asked]) -> None:
@@ -224,9 +205,14 @@ class Compare:
         mine = self._answers.trials
 
         def both(tell: Tell, stop: Event) -> Comparison | None:
-            if other is self._answers:
-                return mine.compared_as(wanted, tell, stop)
-            a, b = mine.made(wanted[0], tell, stop), other.trials.made(wanted[1], tell, stop)
+            try:
+                if other is self._answers:
+                    return mine.compared_as(wanted, tell, stop)
+                a, b = mine.made(wanted[0], tell, stop), other.trials.made(wanted[1], tell, stop)
+            except ReplayError:
+                if stop.is_set():  # before there was anything of a trial
+                    return None
+                raise
             return mine.compared(a, b) if a.is_complete and b.is_complete else None
 
         try:
@@ -336,18 +322,8 @@ class Compare:
     async def _start(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
         if self._place is None:
             return
-        after, upto = self._range.read()
-        scene = Scene(
-            self._a.value,
-            after,
-            upto,
-            other=self._b.value,
-            edited=self._edit_a.value,
-            other_edited=self._edit_b.value,
-            other_history=self._history_b.value,
-        )
         self._ran = None
-        await self._on_place(self._place.to(scene=scene))
+        await self._on_place(self._place.to(scene=self._form.read()))
 
     async def _open_cause(self, number: int, _name: str) -> None:
         if self._causes is not None and self._place is not None and number < self._causes.height:

@@ -10,7 +10,7 @@ from workbench.dashboards.parts import choice, field, row
 from workbench.errors import EditError, ProjectionError, near
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import panel as pn
 
@@ -78,38 +78,64 @@ def edit_options(edits: tuple[NamedEdit, ...]) -> dict[str, str | None]:
     return {AS_STORED: None, **{f"edited: {edit.name}": edit.name for edit in edits}}
 
 
-class RangeForm:
-    """Two fields for the positions that are replayed."""
+class TextFields:
+    """Fields for a line of text each, side by side, which are made once they are filled.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    names
+        What they are called, which also stands in them while they are empty.
+    width
+        Of each, in pixels.
+    """
+
+    def __init__(self, names: Sequence[str], width: int) -> None:
+        self._names, self._width = names, width
         self._fields: list[pn.widgets.TextInput] = []
-        self.view = row(width=260, sizing_mode="fixed", align="center")
+        whole = len(names) * (width + 4)
+        self.view = row(width=whole, sizing_mode="fixed", align="center")
 
-    def fill(self, scene: Scene) -> None:
-        """Show the range of a scene."""
-        values = ["" if one is None else str(one) for one in (scene.after, scene.upto)]
+    def fill(self, values: Iterable[object]) -> None:
+        """Show values; None is an empty field."""
+        texts = ["" if value is None else str(value) for value in values]
         if not self._fields:
             self._fields = [
                 field(
                     name,
                     name,
                     no_act,
-                    value=value,
-                    width=126,
+                    value=text,
+                    width=self._width,
                     sizing_mode="fixed",
                     margin=0,
                     align="center",
                     css_classes=["wb-bare"],
                 )
-                for name, value in zip(("After position", "Up to position"), values, strict=True)
+                for name, text in zip(self._names, texts, strict=True)
             ]
             self.view.objects = self._fields
-        for one, value in zip(self._fields, values, strict=True):
-            one.value = value
+        for one, text in zip(self._fields, texts, strict=True):
+            one.value = text
+
+    def read(self) -> list[str]:
+        """Return what is typed into each."""
+        return [(one.value or "").strip() for one in self._fields]
+
+
+class RangeForm:
+    """Two fields for the positions that are replayed."""
+
+    def __init__(self) -> None:
+        self._fields = TextFields(("After position", "Up to position"), 126)
+        self.view = self._fields.view
+
+    def fill(self, scene: Scene) -> None:
+        """Show the range of a scene."""
+        self._fields.fill((scene.after, scene.upto))
 
     def read(self) -> tuple[int | None, int | None]:
         """Return after and up to which position is replayed, None where nothing is typed."""
-        after, upto = (position_of(one.value) for one in self._fields)
+        after, upto = map(position_of, self._fields.read())
         return after, upto
 
 
@@ -133,6 +159,7 @@ def asked_for(
     projection: str | None,
     edited: str | None,
     between: tuple[int | None, int | None],
+    revision: str | None = None,
 ) -> Asked:
     """Return the trial of a projection over a history with an edit, both by name.
 
@@ -150,4 +177,4 @@ def asked_for(
     if edited is not None and edit is None:
         msg = f"There is no edit {edited!r} here. {near(edited, [one.name for one in edits])}"
         raise EditError(msg)
-    return Asked(offers[projection], edit, *between)
+    return Asked(offers[projection], edit, *between, revision)

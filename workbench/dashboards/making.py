@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.comparing.comparison import compare
+from workbench.revisions import commit_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -70,6 +72,20 @@ class Asked:
     after: int | None = None
     upto: int | None = None
     """The positions that are replayed: after the one, up to and with the other."""
+    revision: str | None = None
+    """The git revision whose code runs; None for that which is loaded here."""
+
+    def at_commit(self) -> Asked:
+        """Return it with the commit that its revision names now, which stays what it is.
+
+        Raises
+        ------
+        RevisionError
+            If there is no such revision, or no repository in the current folder.
+        """
+        if self.revision is None:
+            return self
+        return replace(self, revision=commit_of(self.revision, Path.cwd()))
 
 
 class Trials:
@@ -113,6 +129,7 @@ class Trials:
         WorkbenchError
             As `replay` and `History.edit` do.
         """
+        asked = asked.at_commit()
         return self.once(self._key(asked), lambda: self._replayed(asked, tell, stop))
 
     def once(self, key: Hashable, make: Callable[[], Trial]) -> Trial:
@@ -170,8 +187,8 @@ class Trials:
         return self.compared(*made) if all(trial.is_complete for trial in made) else None
 
     def can_grow(self, asked: Asked) -> bool:
-        """Return whether what comes belongs to a trial: no edit or end stands against it."""
-        return asked.edit is None and asked.upto is None
+        """Return whether what comes belongs to a trial, and its code is here to handle it."""
+        return asked.edit is None and asked.upto is None and asked.revision is None
 
     def compared_anew(self, asked: tuple[Asked, Asked], found: Comparison) -> Comparison:
         """Return how two trials differ once both have what came; the same if nothing came.
@@ -188,7 +205,7 @@ class Trials:
 
     def _replayed(self, asked: Asked, tell: Tell, stop: Event) -> Trial:
         history = self.over(asked.edit).between(after=asked.after, upto=asked.upto)
-        return asked.offer.replay(history, progress=tell, stop=stop)
+        return asked.offer.replay(history, progress=tell, stop=stop, revision=asked.revision)
 
     def _key(self, asked: Asked) -> Hashable:
         """Return what tells trials apart: one of yesterday, of a log that grows, is another."""
@@ -199,4 +216,5 @@ class Trials:
             asked.edit if asked.edit and asked.edit.steps else None,
             asked.after,
             upto,
+            asked.revision,
         )

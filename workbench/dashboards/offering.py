@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, get_args
 
-from workbench.errors import ProjectionError, near
+from workbench.errors import ProjectionError, RevisionError, near
 from workbench.projections.declared import Projection
 from workbench.replaying import replay
+from workbench.separate.replaying import replay_revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,15 +46,43 @@ class Offer:
     """Where it can be imported from, as `module:Name`; None for what a page has written."""
 
     def replay(
-        self, history: History, *, progress: Callable[[Progress], None], stop: Event
+        self,
+        history: History,
+        *,
+        progress: Callable[[Progress], None],
+        stop: Event,
+        revision: str | None = None,
     ) -> Trial:
         """Return its trial over a history; what a handler cannot process is collected.
+
+        Parameters
+        ----------
+        history
+            What is replayed.
+        progress
+            Told how far it is.
+        stop
+            Ends it, once it is set.
+        revision
+            The git revision whose code runs, in a process of its own; None for that which is
+            loaded here.
 
         Raises
         ------
         WorkbenchError
-            As `workbench.replay` does.
+            As `workbench.replay` and `workbench.replay_revision` do.
         """
+        if revision is not None:
+            return replay_revision(
+                history,
+                f"{self._place()}@{revision}",
+                key=self.key or None,
+                view=None if self.view is None else _place_of(self.view),
+                classes=self.classes,
+                on_error="collect",
+                progress=progress,
+                stop=stop,
+            )
         return replay(
             history,
             self.projection,
@@ -65,12 +94,33 @@ class Offer:
             stop=stop,
         )
 
+    def _place(self) -> str:
+        """Return where it is imported from.
+
+        Raises
+        ------
+        RevisionError
+            If it is nowhere.
+        """
+        if self.place is None or self.place.startswith("__main__:"):
+            name = getattr(self.projection, "__name__", "a projection")
+            msg = (
+                f"Cannot find {name!r} in a git revision: it was written on this page or in a "
+                "notebook, and not in a module. Leave out the revision."
+            )
+            raise RevisionError(msg)
+        return self.place
+
+
+def _place_of(one: type[Any]) -> str:
+    return f"{one.__module__}:{one.__qualname__}"
+
 
 def offer_of(thing: Offer | type[Projection]) -> Offer:
     """Return a projection class as an offer; an offer as it is."""
     if isinstance(thing, Offer):
         return thing
-    return Offer(thing, place=f"{thing.__module__}:{thing.__qualname__}")
+    return Offer(thing, place=_place_of(thing))
 
 
 def offered(

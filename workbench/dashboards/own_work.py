@@ -16,6 +16,8 @@ class OwnWork:
 
     writes: bool = False
     """Whether projections may be written here: their code runs in this process."""
+    revisions: bool = False
+    """Whether code of git revisions may be run from here, in processes of its own."""
     written: dict[str, Offer] = field(default_factory=dict)
     """What has been written here, by name."""
     code: str = ""

@@ -68,6 +68,8 @@ class Workbench(pn.viewable.Viewer):
         Who looks at them.
     writes
         Whether projections may be written on the page: their code runs in this process.
+    revisions
+        Whether code of git revisions may be run from the page.
     alone
         Whether that page stands alone: the way to the others appears when a click leads there.
     """
@@ -79,11 +81,12 @@ class Workbench(pn.viewable.Viewer):
         session: Session | None = None,
         *,
         writes: bool = False,
+        revisions: bool = False,
         alone: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._answers = answers
-        self._own = OwnWork(writes=writes)
+        self._own = OwnWork(writes=writes, revisions=revisions)
         self._place = place or Place()
         self._alone = self._place.page if alone else None
         self._soon: Soon | None = None
