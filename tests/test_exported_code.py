@@ -21,6 +21,7 @@ from workbench import Projection, handles, open_history, table
 from workbench.dashboards.address import Place, Scene
 from workbench.dashboards.answers import Answers
 from workbench.dashboards.grid import Grid
+from workbench.dashboards.named_edits import Drop, NamedEdit, Set
 from workbench.dashboards.offering import offered
 from workbench.dashboards.shell import Workbench
 from workbench.samples import overcharges, shop_path
@@ -149,6 +150,46 @@ def test_compare(shop: Answers) -> None:
     scene = Scene("Charges", other="OneMore", table="charges", upto=2_000)
     found = exports(answers, Place(page="compare", scene=scene))
     assert_made(found, "causes", "tables", "charges differences")
+
+
+ONCE = (NamedEdit("once", (Drop(21_755), Set(21_036, "amount", "1"))),)
+
+
+@pytest.mark.parametrize("part", [None, "failures", "coverage"])
+def test_replay_of_an_edited_history(shop: Answers, part: str | None) -> None:
+    """The Python edits the history as the page did."""
+    scene = Scene("Overcharges", edited="once", part=part, upto=22_000)
+    found = exports(shop, Place(page="replay", scene=scene, edits=ONCE))
+    assert_made(found, part or "payments")
+    assert "drop=[21755]" in found[-1].code
+
+
+@pytest.mark.parametrize("sides", [("once", None), (None, "once"), ("once", "once")])
+def test_compare_with_an_edited_history(shop: Answers, sides: tuple[str | None, ...]) -> None:
+    """Each side with the edit that it has, and no other."""
+    names = ("edited", "other_edited")
+    scene = Scene("Overcharges", other="Overcharges", upto=22_000, table="payments")
+    scene = scene.to(**dict(zip(names, sides, strict=True)))
+    found = exports(shop, Place(page="compare", scene=scene, edits=ONCE))
+    assert_made(found, "tables", *(["causes", "payments differences"] if None in sides else []))
+
+
+def test_what_if(shop: Answers) -> None:
+    """What would have to be put right, if the events had been others."""
+    scene = Scene("Overcharges", edited="once", part="changes", upto=22_000)
+    found = exports(shop, Place(page="whatif", scene=scene, edits=ONCE))
+    assert_made([export for export in found if " " in export.name], "corrections")
+
+
+def test_what_is_narrowed_or_masked_is_told(shop: Answers) -> None:
+    """What the Python cannot say is said beside it, in one line that runs nothing."""
+    made = shop.history.masked("customer*").of_streams("order-12000").where("x = 'a\nimport os'")
+    code = Answers(made).export("events", made.scan, "history.scan()").code
+    assert code is not None
+    (line,) = (line for line in code.splitlines() if line.startswith("#"))
+    assert "masked: customer*" in line
+    assert "order-12000" in line
+    assert_frame_equal(made_by(code), shop.history.scan().collect())
 
 
 def test_compare_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,11 @@ from polars.testing import assert_frame_equal
 from workbench import open_history
 from workbench.dashboards import queries, shelf
 from workbench.dashboards.answers import Answers
-from workbench.dashboards.exporting import Export, Exported, file_name, made_of, write
+from workbench.dashboards.exporting import Download, Export, Exported, file_name, made_of, write
 from workbench.dashboards.queries import Filters
 from workbench.dashboards.session import Session, present, show_for, zone_of
 from workbench.dashboards.shelf import Shelf
+from workbench.errors import AccessError
 
 TABLE = pl.DataFrame(
     {
@@ -172,3 +173,35 @@ def shelf_target() -> object:
     from workbench.samples import shop_path
 
     return shop_path()
+
+
+def test_file_is_noted_before_it_is_handed_out():
+    """A report, or the bytes of an event, is no table, and has its line all the same."""
+    noted = []
+    show_for(Session(on_export=noted.append))
+    try:
+        button = Download("Download the report")
+    finally:
+        show_for(Session())
+    made = []
+    button.offer("report", "what-if.html", lambda: made.append(1) or b"<html>")
+    assert (noted, made) == ([], [])
+    assert button.view.callback().read() == b"<html>"
+    assert noted == [Exported("report", "html", None, 6)]
+
+
+def test_file_is_not_handed_out_without_its_line():
+    """Where the line cannot be written, nothing is taken."""
+
+    def refuse(_exported):
+        msg = "no line"
+        raise AccessError(msg)
+
+    show_for(Session(on_export=refuse))
+    try:
+        button = Download("Download the bytes")
+    finally:
+        show_for(Session())
+    button.offer("bytes of event 7", "event-7.bin", lambda: b"x")
+    with pytest.raises(AccessError, match="no line"):
+        button.view.callback()

@@ -50,9 +50,8 @@ def write_report(comparison: Comparison, path: str | Path) -> Path:
         If it cannot be written.
     """
     found = Path(path)
-    text = report_of(comparison).encode("utf-8", "replace")
     try:
-        found.write_bytes(text)
+        found.write_bytes(report_bytes(comparison))
     except OSError as error:
         msg = (
             f"Cannot write the report to {str(path)!r}: {error.strerror or error}. "
@@ -60,6 +59,11 @@ def write_report(comparison: Comparison, path: str | Path) -> Path:
         )
         raise ExportError(msg) from error
     return found
+
+
+def report_bytes(comparison: Comparison) -> bytes:
+    """Return a comparison as a page of HTML, in UTF-8; what that cannot hold becomes `?`."""
+    return report_of(comparison).encode("utf-8", "replace")
 
 
 def report_of(comparison: Comparison) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-from workbench.dashboards.named_edits import MOST_EDITS, NamedEdit
+from workbench.dashboards.named_edits import MOST_EDITS, NamedEdit, edit_named
 from workbench.dashboards.queries import Filters
 
 if TYPE_CHECKING:
@@ -93,6 +93,12 @@ class Place:
     """The level of compatibility that is checked; None for the first."""
     zone: str | None = None
     """'local' for times in the zone of whoever looks; None for UTC."""
+
+    @property
+    def both_edits(self) -> tuple[NamedEdit | None, NamedEdit | None]:
+        """The edits under which the history is replayed: of the scene, and of its other side."""
+        scene = self.scene
+        return edit_named(self.edits, scene.edited), edit_named(self.edits, scene.other_edited)
 
     def to(self, **changes: object) -> Place:
         """Return this place with other values in some fields."""

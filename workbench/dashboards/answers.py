@@ -141,8 +141,11 @@ class Answers:
             return Export(named, frame)
         opened = repr(self.history.target or self.history.name)
         lines = ["from workbench import open_history", "", f"history = open_history({opened})"]
-        if self.history.edits:
-            lines.append("# What is shown was edited; edit this history as you edited that one.")
+        history = self.history
+        narrowed = f"narrowed to {history.narrowed}" if history.narrowed else ""
+        if how := " and ".join(filter(None, (history.made, narrowed))):
+            # One line: what is a name there must not become code here.
+            lines.append(f"# What is shown is {' '.join(how.split())}: make this history so too.")
         return Export(named, frame, "\n".join([*lines, call]))
 
     def facts(self) -> Facts:

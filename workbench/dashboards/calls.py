@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 from workbench.projections.plan import AggregatePlan, FramePlan, LibraryPlan
 
 if TYPE_CHECKING:
-    from workbench import Comparison, History, Trial
+    from collections.abc import Sequence
+
+    from workbench import Comparison, Trial
+    from workbench.dashboards.named_edits import NamedEdit
 
 
-def of_trial(trial: Trial, expression: str) -> str | None:
+def of_trial(trial: Trial, expression: str, edit: NamedEdit | None = None) -> str | None:
     """Return the Python that replays a `history` as a trial did, and asks it.
 
     None where nobody could import what was replayed: it was written on the page.
@@ -22,15 +25,23 @@ def of_trial(trial: Trial, expression: str) -> str | None:
         The trial.
     expression
         What is asked of `trial`.
+    edit
+        The edit of the page under which the history was replayed.
     """
-    made = _replayed(trial, "trial")
+    made = _replayed(trial, "trial", edit)
     if made is None:
         return None
     imports = sorted({f"from workbench import {_call(trial)}", *made[0]})
-    return "\n".join([*imports, "", made[1], expression])
+    return "\n".join([*imports, "", *made[1], expression])
 
 
-def of_comparison(found: Comparison, expression: str) -> str | None:
+def of_comparison(
+    found: Comparison,
+    expression: str,
+    edits: tuple[NamedEdit | None, NamedEdit | None] = (None, None),
+    *,
+    needs: Sequence[str] = (),
+) -> str | None:
     """Return the Python that makes a comparison over one `history`, and asks it.
 
     None where nobody could import what was replayed, or there are two histories.
@@ -41,26 +52,46 @@ def of_comparison(found: Comparison, expression: str) -> str | None:
         The comparison.
     expression
         What is asked of `found`.
+    edits
+        The edits of the page under which the history was replayed, for each side.
+    needs
+        The functions of `workbench` in the expression.
     """
-    a, b = _replayed(found.a, "a"), _replayed(found.b, "b")
+    a, b = _replayed(found.a, "a", edits[0]), _replayed(found.b, "b", edits[1])
     targets = {one.history.target if one.history else None for one in (found.a, found.b)}
     if a is None or b is None or len(targets) > 1:
         return None
-    ours = sorted({"compare", _call(found.a), _call(found.b)})
+    ours = sorted({"compare", _call(found.a), _call(found.b), *needs})
     imports = sorted({f"from workbench import {', '.join(ours)}", *a[0], *b[0]})
-    return "\n".join([*imports, "", a[1], b[1], "found = compare(a, b)", expression])
+    return "\n".join([*imports, "", *a[1], *b[1], "found = compare(a, b)", expression])
 
 
-def _replayed(trial: Trial, name: str) -> tuple[set[str], str] | None:
-    """Return what to import of the user's, and the line that makes a trial."""
-    plan, history, apart = trial.engine.plan, trial.history, trial.engine.apart
-    if apart is not None and history is not None:
+def _replayed(trial: Trial, name: str, edit: NamedEdit | None) -> tuple[set[str], list[str]] | None:
+    """Return what to import of the user's, and the lines that make a trial."""
+    imports, lines, over = set[str](), list[str](), "history"
+    if edit is not None and edit.steps:
+        needed, call = edit.call()
+        over = f"edited_{name}"
+        imports.update(needed)
+        lines.append(f"{over} = {call}")
+    made = _trial(trial)
+    if made is None:
+        return None
+    function, arguments, needed = made
+    between = f"{over}.between({_range(trial)})"
+    lines.append(f"{name} = {function}({', '.join([between, *arguments])})")
+    return imports | set(needed), lines
+
+
+def _trial(trial: Trial) -> tuple[str, list[str], list[str]] | None:
+    """Return the function that makes a trial, its arguments but the history, and imports."""
+    plan, apart = trial.engine.plan, trial.engine.apart
+    if apart is not None:
         given: dict[str, object] = {"on_error": apart.on_error, "key": apart.key}
         given |= {"view": apart.view, "classes": apart.classes}
-        called = [f"{word}={value!r}" for word, value in given.items() if value]
-        call = [_between(trial, history), repr(apart.place), *called]
-        return set(), f"{name} = replay_revision({', '.join(call)})"
-    if plan is None or history is None:
+        arguments = [f"{word}={value!r}" for word, value in given.items() if value]
+        return _call(trial), [repr(apart.place), *arguments], []
+    if plan is None:
         return None
     named = [_importable(plan.code[0])]
     if isinstance(plan, LibraryPlan):
@@ -75,8 +106,7 @@ def _replayed(trial: Trial, name: str) -> tuple[set[str], str] | None:
         arguments.append(f"key={list(plan.key)!r}")
     else:
         arguments.append('on_error="collect"')
-    call = [_between(trial, history), known[0][1], *arguments]
-    return {line for line, _ in known}, f"{name} = replay({', '.join(call)})"
+    return _call(trial), [known[0][1], *arguments], [line for line, _ in known]
 
 
 def _call(trial: Trial) -> str:
@@ -84,10 +114,11 @@ def _call(trial: Trial) -> str:
     return "replay" if trial.engine.apart is None else "replay_revision"
 
 
-def _between(trial: Trial, history: History) -> str:
-    after = history.selection.after
+def _range(trial: Trial) -> str:
+    """Return the arguments of `History.between` that say what a trial has read."""
+    after = None if trial.history is None else trial.history.selection.after
     first = "" if after is None else f"after={after}, "
-    return f"history.between({first}upto={trial.last_position})"
+    return f"{first}upto={trial.last_position}"
 
 
 def _importable(thing: Any) -> tuple[str, str] | None:  # noqa: ANN401, a class or a function

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from workbench.comparing.report import report_of
+from workbench.comparing.report import report_bytes
 from workbench.dashboards import calls, comparisons
 from workbench.dashboards.candidates import corrected
 from workbench.dashboards.compare_form import CompareForm
+from workbench.dashboards.exporting import Download
 from workbench.dashboards.forms import asked_for
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped, notice
-from workbench.dashboards.parts import column, download, field, row, text
+from workbench.dashboards.parts import column, field, row, text
 from workbench.dashboards.running import NONE_OFFERED, Run
 from workbench.errors import ReplayError, RevisionError, WorkbenchError
 
@@ -113,8 +113,8 @@ class Compare:
         self._form = CompareForm(own.revisions, self._start, self._run.stop)
         self._note = text()
         self._verdict = text()
-        self._report = download("Download the report")
-        self._accepted = download("Download the accepted causes")
+        self._report = Download("Download the report")
+        self._accepted = Download("Download the accepted causes")
         self._causes_grid = Grid(CAUSE_CELLS, self._open_cause, most_height=360)
         self._title = text(margin=(12, 0, 4, 0), css_classes=["wb-title"])
         self._reason = field("Accept this cause, because", "", self._accept)
@@ -126,7 +126,7 @@ class Compare:
         self._scene = column(
             self._verdict,
             self._causes_grid.view,
-            row(self._report, self._accepted),
+            row(self._report.view, self._accepted.view),
             self._cause,
             text("<h2>Tables</h2>", margin=(12, 0, 4, 0)),
             self._tables_grid.view,
@@ -240,14 +240,13 @@ class Compare:
             at = self._causes["cause"].index_of(scene.cause) if scene.cause else None
             export = self._export(chosen, "causes", lambda: chosen.causes, "found.causes")
             self._causes_grid.show(self._causes, chosen=at, export=export)
-        name = f"{chosen.a.name}-{chosen.b.name}.html"
-        self._report.param.update(
-            callback=lambda: BytesIO(report_of(chosen).encode("utf-8", "replace")), filename=name
-        )
-        self._accepted.visible = chosen.causes["accepted"].null_count() < chosen.causes.height
-        self._accepted.param.update(
-            callback=lambda: BytesIO(comparisons.accepted_file(chosen).encode()),
-            filename="workbench-accepted.toml",
+        file = f"{chosen.a.name}-{chosen.b.name}.html"
+        self._report.offer("report", file, lambda: report_bytes(chosen))
+        self._accepted.view.visible = chosen.causes["accepted"].null_count() < chosen.causes.height
+        self._accepted.offer(
+            "accepted causes",
+            "workbench-accepted.toml",
+            lambda: comparisons.accepted_file(chosen).encode(),
         )
         await self._show_behind(chosen, scene.cause)
         await self._show_rows(chosen, scene.table)
@@ -311,7 +310,9 @@ class Compare:
     def _export(
         self, found: Comparison, name: str, frame: Callable[[], pl.DataFrame], expression: str
     ) -> Export:
-        return self._answers.export(name, frame, calls.of_comparison(found, expression))
+        edits = (None, None) if self._place is None else self._place.both_edits
+        call = calls.of_comparison(found, expression, edits)
+        return self._answers.export(name, frame, call)
 
     def _say(self, html: str) -> None:
         self._scene.visible = False

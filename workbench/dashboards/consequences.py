@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from workbench.comparing.comparison import propose_correction
-from workbench.comparing.report import report_of
+from workbench.comparing.report import report_bytes
+from workbench.dashboards import calls
 from workbench.dashboards.candidates import corrected
+from workbench.dashboards.exporting import Download
 from workbench.dashboards.grid import Cell, Grid
 from workbench.dashboards.markup import escaped, notice
-from workbench.dashboards.parts import column, download, row, text
+from workbench.dashboards.parts import column, text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from workbench import Comparison
     from workbench.dashboards.answers import Answers
+    from workbench.dashboards.named_edits import NamedEdit
 
 CELLS = (
     Cell("action", "Do", 64),
@@ -54,13 +56,12 @@ class Consequences:
         self._title = text(margin=(12, 0, 4, 0))
         self._note = text()
         self._grid = Grid(CELLS, self._open, most_height=420)
-        self._table = download("Download the corrections")
-        self._report = download("Download the report")
+        self._report = Download("Download the report")
         self.view = column(
             self._title,
             self._note,
             self._grid.view,
-            row(self._table, self._report, margin=(4, 0, 0, 0)),
+            self._report.view,
             visible=False,
         )
 
@@ -69,7 +70,7 @@ class Consequences:
         self._comparison = None
         self.view.visible = False
 
-    async def show(self, found: Comparison, edit: str) -> None:
+    async def show(self, found: Comparison, edit: NamedEdit) -> None:
         """Show what a comparison of both trials comes to."""
         if found is self._comparison:
             self.view.visible = True
@@ -82,22 +83,18 @@ class Consequences:
         words += _first(found)
         listed = "".join(f"<span>{word}</span>" for word in words)
         self._title.object = (
-            f"<h2>What {escaped(edit)} would change in {escaped(found.a.name)}</h2>"
+            f"<h2>What {escaped(edit.name)} would change in {escaped(found.a.name)}</h2>"
             f"<div class=facts>{listed}</div>"
         )
         self._note.object = _SAME if frame.is_empty() else _more(frame.height)
         if frame.is_empty():
             self._grid.hide()
         else:
-            export = self._answers.export("corrections", lambda: frame, None)
+            asked = "propose_correction(found)"
+            call = calls.of_comparison(found, asked, (None, edit), needs=["propose_correction"])
+            export = self._answers.export("corrections", lambda: frame, call)
             self._grid.show(corrected(frame.head(MOST_SHOWN)), export=export)
-        self._table.param.update(
-            callback=lambda: BytesIO(frame.write_csv().encode()), filename="corrections.csv"
-        )
-        self._report.param.update(
-            callback=lambda: BytesIO(report_of(found).encode("utf-8", "replace")),
-            filename="what-if.html",
-        )
+        self._report.offer("report", "what-if.html", lambda: report_bytes(found))
         self.view.visible = True
 
     async def _open(self, number: int, _name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,9 +10,10 @@ import polars as pl
 from workbench.catalog import short_name
 from workbench.dashboards import neighbours, queries, summary
 from workbench.dashboards.beside import Difference, State, Taking
+from workbench.dashboards.exporting import Download
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped, is_cut, notice, pairs, raw, tree
-from workbench.dashboards.parts import button, column, download, failure, row, text
+from workbench.dashboards.parts import button, column, failure, row, text
 from workbench.dashboards.queries import Filters
 from workbench.dashboards.session import present
 from workbench.errors import UnknownPositionError, UnknownStreamError
@@ -68,7 +68,7 @@ class EventPane:
         self._stream_title = text(margin=(12, 0, 4, 0))
         self._grid = Grid(CELLS, self._open_neighbour)
         self._bytes = text(margin=(12, 0, 0, 0))
-        self._download = download("Download the bytes")
+        self._download = Download("Download the bytes")
         self._parts = column(
             self._problems,
             row(self._before, self._behind, self._whole, self._lanes, margin=(8, 0, 0, 0)),
@@ -81,7 +81,7 @@ class EventPane:
             self._stream_title,
             self._grid.view,
             self._bytes,
-            self._download,
+            self._download.view,
         )
         self.view = column(
             row(self._title, button("Close", self._close, key="close"), look="bar spread"),
@@ -132,9 +132,8 @@ class EventPane:
         self._state.show(event)
         self._show_neighbours(event, around)
         self._bytes.object = f"<h2>Stored bytes<span>{len(state):,} B</span></h2>{raw(state)}"
-        self._download.param.update(
-            callback=lambda: BytesIO(state), filename=f"event-{event['position']}.bin"
-        )
+        number = event["position"]
+        self._download.offer(f"bytes of event {number}", f"event-{number}.bin", lambda: state)
         self._parts.visible = True
 
     def _show_neighbours(self, event: Mapping[str, Any], around: Neighbours | None) -> None:

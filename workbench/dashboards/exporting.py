@@ -10,13 +10,14 @@ import base64
 import re
 import tempfile
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from workbench.dashboards.markup import code_block, escaped
-from workbench.dashboards.parts import button, column, failure, loading, row, text
+from workbench.dashboards.parts import button, column, download, failure, loading, row, text
 from workbench.dashboards.session import present
 from workbench.errors import WorkbenchError
 from workbench.export import TIME_FORMAT
@@ -49,9 +50,9 @@ class Exported:
 
     name: str
     form: str
-    """'CSV', 'Parquet' or 'Python'."""
+    """'CSV', 'Parquet', 'Python' or 'JSON'; of another file its ending, such as 'html'."""
     rows: int | None
-    """None for Python, of which nobody knows what it will return."""
+    """None for what is no table, and for Python, of which nobody knows what it will return."""
     size_bytes: int
 
 
@@ -183,6 +184,43 @@ def _inline(export: Export, form: str, session: Session, path: Path) -> str:
         f'<p class=note>{rows:,} rows: <a href="data:application/octet-stream;base64,{held}" '
         f'download="{path.name}">Save {escaped(path.name)}</a>, {len(content):,} B</p>'
     )
+
+
+class Download:
+    """A button that hands out a file, which is made once it is asked for.
+
+    Whoever looks after exports is told before, as with tables.
+
+    Parameters
+    ----------
+    label
+        What stands on it.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._session = present()
+        self.view = download(label)
+
+    def offer(self, name: str, file: str, make: Callable[[], bytes]) -> None:
+        """Offer a file, in place of the one before.
+
+        Parameters
+        ----------
+        name
+            What it is, for the audit.
+        file
+            What it is called where it is saved.
+        make
+            Makes what is in it.
+        """
+
+        def handed() -> BytesIO:
+            content = make()
+            form = Path(file).suffix.lstrip(".") or "bytes"
+            _tell(self._session, Exported(name, form, None, len(content)))
+            return BytesIO(content)
+
+        self.view.param.update(callback=handed, filename=file)
 
 
 def _tell(session: Session, exported: Exported) -> None:

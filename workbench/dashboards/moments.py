@@ -254,7 +254,8 @@ class Moments:
         self, trial: Trial, name: str, frame: Callable[[], pl.DataFrame], expression: str | None
     ) -> Export:
         """Return a table of the trial, all of it, with the Python that makes it."""
-        call = None if expression is None else calls.of_trial(trial, expression)
+        edit = None if self._place is None else self._place.both_edits[0]
+        call = None if expression is None else calls.of_trial(trial, expression, edit)
         return self._answers.export(name, frame, call)
 
     # What a person does

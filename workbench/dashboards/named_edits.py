@@ -153,21 +153,24 @@ class NamedEdit:
         """
         return history.edit(**self.asked()) if self.steps else history
 
+    def call(self) -> tuple[list[str], str]:
+        """Return what is to be imported, and the call that edits a `history`."""
+        lines = [f"    {word}={_code(word, given)}," for word, given in self.asked().items()]
+        code = "\n".join(["history.edit(", *lines, ")"])
+        return [line for name, line in _IMPORTS.items() if f"{name}(" in code], code
+
     def python(self, target: str) -> str:
         """Return the edit as Python that stands alone; `target` is what is opened."""
-        asked = self.asked()
-        lines = [f"    {word}={_code(word, given)}," for word, given in asked.items()]
-        body = "\n".join(lines)
-        code = f"history = open_history({target!r})\nedited = history.edit(\n{body}\n)\n"
-        imports = [f"{line}\n" for name, line in _IMPORTS.items() if f"{name}(" in code]
-        names = "NewEvent, open_history" if "insert" in asked else "open_history"
-        return f"{''.join(imports)}from workbench import {names}\n\n{code}"
+        imports, call = self.call()
+        lines = [*imports, "from workbench import open_history", ""]
+        return "\n".join([*lines, f"history = open_history({target!r})", f"edited = {call}", ""])
 
 
 _IMPORTS = {
     "datetime.datetime": "import datetime",
     "Decimal": "from decimal import Decimal",
     "UUID": "from uuid import UUID",
+    "NewEvent": "from workbench import NewEvent",
 }
 
 

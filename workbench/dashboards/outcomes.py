@@ -125,24 +125,24 @@ class Outcome:
         self._coverage.hide()
         self._note.object, self._shown = "", None
         if part == "failures":
-            self._show_failures(trial)
+            self._show_failures(trial, place)
         elif part == "coverage":
-            await self._show_coverage(trial)
+            await self._show_coverage(trial, place)
         if part is not None:
             self._shown = (trial, part)
 
-    def _show_failures(self, trial: Trial) -> None:
+    def _show_failures(self, trial: Trial, place: Place) -> None:
         self._frame = trial.failures
         if trial.failures.is_empty():
             self._note.object = _NO_FAILURE
             return
         more = trial.failures.height - MOST_SHOWN
         self._note.object = f"<p class=muted>The first {MOST_SHOWN:,} of them.</p>" * (more > 0)
-        call = calls.of_trial(trial, "trial.failures")
+        call = calls.of_trial(trial, "trial.failures", place.both_edits[0])
         export = self._answers.export("failures", lambda: trial.failures, call)
         self._failures.show(failures(trial), export=export)
 
-    async def _show_coverage(self, trial: Trial) -> None:
+    async def _show_coverage(self, trial: Trial, place: Place) -> None:
         self._note.object = loading("Counting events…")
         try:
             found = await self._answers.in_turn(lambda: coverage(trial))
@@ -154,7 +154,7 @@ class Outcome:
             self._note.object = _NO_COVERAGE
             return
         self._note.object = ""
-        call = calls.of_trial(trial, "trial.coverage")
+        call = calls.of_trial(trial, "trial.coverage", place.both_edits[0])
         export = self._answers.export("coverage", lambda: trial.coverage, call)
         self._coverage.show(found, export=export)
 

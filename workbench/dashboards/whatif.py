@@ -160,7 +160,7 @@ class WhatIf:
         if self._found is None or wanted != self._ran:
             await self._compare(wanted)
         if self._found is not None and self._place is place:
-            await self._consequences.show(self._found, edit.name)
+            await self._consequences.show(self._found, edit)
 
     async def _compare(self, wanted: tuple[Asked, Asked]) -> None:
         self._found, self._ran = None, wanted
