@@ -321,6 +321,22 @@ def test_lanes_are_current(store):
     asyncio.run(looks())
 
 
+def test_what_if_is_current(store):
+    """What is searched for is found as it comes, and so are problems that name an event."""
+
+    async def looks() -> None:
+        place = Place(page="whatif", filters=Filters(text="new"))
+        async with Session(Answers(open_history(store)), place) as workbench:
+            assert "No event matches" in shown(workbench)
+            rows = [row._replace(state=state_of(BEGIN, text="new")) for row in simple_rows(12)]
+            grow(store, [rows[10], rows[11]._replace(state=b"\xff")])
+            await comes(lambda: ">1 event<" in shown(workbench))
+            finder = workbench._pages["whatif"]._finder
+            await comes(lambda: 12 in finder._problem_rows["position"])
+
+    asyncio.run(looks())
+
+
 class Fewer(Seen):
     """The same, but for the events of one type."""
 
@@ -407,13 +423,21 @@ def test_cell_that_is_cleared(store):
     until(lambda: not followers())
 
 
+PAGES_OPEN = [
+    *(("overview", 300), ("log", 3_000), ("replay", 300), ("schemas", 100)),
+    *(("lanes", 100), ("compare", 300), ("whatif", 300)),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("page", "times"), [("overview", 300), ("log", 3_000), ("replay", 300)])
+@pytest.mark.parametrize(("page", "times"), PAGES_OPEN)
 def test_does_not_grow(store, page, times, monkeypatch):
     """Thousands of updates leave models, callbacks, threads and memory as they were."""
     monkeypatch.setattr("workbench.dashboards.present.REST", 0)
     grow(store, simple_rows(80)[10:])
-    place = Place(page=page, scene=Scene("Seen"))
+    lanes = ("stream-0", "stream-1")
+    scene = Scene("Seen", other="Seen") if page == "compare" else Scene("Seen")
+    place = Place(page=page, scene=scene, lanes=lanes if page == "lanes" else ())
 
     async def looks() -> None:
         answers = Answers(open_history(store), {"Seen": Seen})

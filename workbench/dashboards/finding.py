@@ -97,9 +97,20 @@ class Finder:
         if filters != self._filters:
             await self._show_events(filters)
 
+    async def renew(self) -> None:
+        """Show the problems, and what is found, as the history has them by now."""
+        if self._problem_rows is None or self._filters is None:
+            return
+        await self._show_problems()
+        if self._filters != Filters() and self._event_rows is not None:
+            await self._list(self._filters)
+
     async def _show_problems(self) -> None:
         problems = await self._answers.in_turn(self._answers.problems)
-        self._problem_rows = problem_events(problems)
+        found = problem_events(problems)
+        if self._problem_rows is not None and found.equals(self._problem_rows):
+            return
+        self._problem_rows = found
         self._problems_note.object = _NO_PROBLEM if self._problem_rows.is_empty() else ""
         if self._problem_rows.height:
             self._problems.show(self._problem_rows.with_columns(shown("position")))
@@ -118,6 +129,10 @@ class Finder:
             self._note.object = ""
             return
         self._note.object = loading("Searching…")
+        self._event_rows = None
+        await self._list(filters)
+
+    async def _list(self, filters: Filters) -> None:
         place = Place(page="log", filters=filters, size=MOST_LISTED)
         try:
             found = await self._answers.in_turn(lambda: self._answers.listing(place))
@@ -131,7 +146,8 @@ class Finder:
             self._note.object = notice("No event matches.")
             return
         first = f"the first {found.rows.height:,} of " if found.total > found.rows.height else ""
-        self._note.object = f"<p class=muted>{escaped(first)}{found.total:,} events</p>"
+        events = "event" if found.total == 1 else "events"
+        self._note.object = f"<p class=muted>{escaped(first)}{found.total:,} {events}</p>"
         self._events.show(listed(found.rows).with_columns(shown("position")))
 
     # What a person does

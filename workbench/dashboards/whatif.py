@@ -119,6 +119,10 @@ class WhatIf:
         if self._place is place:
             await self._show_consequences(place)
 
+    async def renew(self) -> None:
+        """Show problems and what is found as they come; an edited history stays as it was."""
+        await self._finder.renew()
+
     def fill(self, place: Place) -> None:
         """Fill the fields with what a place says: first before they are drawn."""
         edit = _edit_of(place)
