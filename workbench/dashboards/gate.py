@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -71,19 +72,28 @@ class Gate:
         value = self._value(request)
         if value is None or _digest(value) in self._ended:
             return None
-        days = 1.0
-        if isinstance(self.login, PasswordFile):
-            name = _read(self.secret, self.cookie, value, days)
-            try:
-                entry = self.login.entries().get(name or "")
-            except AccessError as error:
-                _LOG.warning("Nobody is let in: %s", error)
-                return None
-            if entry is None:
-                return None
-            # A login from before the user's line was written is one with another password.
-            days = min(days, max(time.time() - entry.since, 0) / DAY_S)
-        return _read(self.secret, self.cookie, value, days)
+        held = _read(self.secret, self.cookie, value, 1.0)
+        if held is None or not isinstance(self.login, PasswordFile):
+            return held
+        name = held.partition(" ")[2]
+        try:
+            entry = self.login.entries().get(name)
+        except AccessError as error:
+            _LOG.warning("Nobody is let in: %s", error)
+            return None
+        if entry is None:
+            return None
+        # A login from before the user's line was written is one with another password.
+        days = min(1.0, max(time.time() - entry.since, 0) / DAY_S)
+        return None if _read(self.secret, self.cookie, value, days) is None else name
+
+    @staticmethod
+    def held(user: str) -> str:
+        """Return what the cookie of a login holds: the user, and what no other login has.
+
+        Two logins of one user in the same second would else share their cookie, and end together.
+        """
+        return f"{secrets.token_urlsafe(9)} {user}"
 
     def end(self, request: HTTPServerRequest) -> str | None:
         """End the login of a request: its cookie opens nothing any more. Return the cookie."""

@@ -106,7 +106,7 @@ class Login(Page):
         elif await desk.fits(user, password):
             desk.attempts.passed(address, user)
             self.set_signed_cookie(
-                *(desk.gate.cookie, user),
+                *(desk.gate.cookie, desk.gate.held(user)),
                 expires_days=1,
                 httponly=True,
                 samesite="Lax",
