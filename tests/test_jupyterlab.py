@@ -81,6 +81,9 @@ def test_pages_in_a_cell(notebook, folder):
     page.get_by_role("button", name="Run", exact=True).click()
     page.locator(".wb-status p").filter(has_text=re.compile("^Step")).wait_for()
     page.get_by_role("button", name="← Step").click()
+    # What is mended on a page is mended here.
+    page.get_by_role("slider", name="Step").wait_for()
+    page.locator(".tabulator-tableholder[role=rowgroup]").first.wait_for()
     page.get_by_role("button", name="Compare", exact=True).click()
     assert page.locator("a, button").filter(has_text="Compare").count()
 

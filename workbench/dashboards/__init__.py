@@ -127,6 +127,7 @@ def serve_folder(
         from bokeh.io import curdoc
 
         curdoc().template = asset("page.html")  # type: ignore[assignment]  # as below
+        curdoc().template_variables["mends"] = asset("mends.js")
         return column(text(listed(path, folder.look())), stylesheets=sheets("root"))
 
     _serve(
@@ -193,7 +194,7 @@ def _serve(
         workbench.follow_in(document.add_next_tick_callback)
         document.on_session_destroyed(lambda _context: workbench.end())
         document.template = asset("page.html")  # type: ignore[assignment]  # Panel takes text too
-        document.template_variables["user"] = person.user
+        document.template_variables.update(user=person.user, mends=asset("mends.js"))
         document.js_on_event("connection_lost", CustomJS(code=LOST))
         return workbench
 

@@ -14,6 +14,7 @@ from workbench.dashboards.compare import Compare
 from workbench.dashboards.lanes import LanesPage
 from workbench.dashboards.log import Log
 from workbench.dashboards.markup import escaped
+from workbench.dashboards.mends import Mends
 from workbench.dashboards.overview import Overview
 from workbench.dashboards.own_work import OwnWork
 from workbench.dashboards.parts import button, choice, column, failure, row, text
@@ -135,6 +136,8 @@ class Workbench(pn.viewable.Viewer):
             self._body,
             stylesheets=sheets("root"),
         )
+        if self._location is None:  # a page mends it from the beginning
+            self._view.append(Mends())
         if self._location is not None:
             self._location.param.watch(self._follow, "search")
             self._browser = pn.state.browser_info
