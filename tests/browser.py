@@ -28,6 +28,8 @@ ARGUMENTS = [
     "--disable-gpu",
 ]
 PATIENCE_S = 10
+PATIENCE_MS = 90_000
+"""How long something may take to be seen, on a machine that does other things too."""
 SERVE = """
 import importlib, json, sys
 from workbench import open_history

@@ -19,6 +19,7 @@ from workbench.samples import shop_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import Browser
     from servers.postgres import PostgresServer
 
     from workbench import History
@@ -84,3 +85,16 @@ def store(tmp_path: Path) -> Path:
 def small(store: Path) -> History:
     """Return the history of that small store."""
     return open_history(store)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start a real Chromium, for the tests of one file."""
+    from browser import ARGUMENTS, PATIENCE_MS, chromium
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield found
+        found.close()

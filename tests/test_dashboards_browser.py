@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import polars as pl
 import pytest
-from browser import ARGUMENTS, Watched, chromium, serving, why_no_browser
+from browser import PATIENCE_MS, Watched, serving, why_no_browser
 from stores import BEGIN, Row, state_of, write_native
 
 from workbench import open_history
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 REASON = why_no_browser()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
 
-PATIENCE_MS = 60_000
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
 SHOP, EVIL, EMPTY, GONE = "shop.db", "<img src=x onerror=evil()>.db", "empty.db", "gone.db"
 
@@ -75,16 +74,6 @@ def address(folder: Path) -> Iterator[str]:
     }
     with serving(stores) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")

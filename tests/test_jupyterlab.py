@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import ARGUMENTS, chromium, why_no_browser
+from browser import why_no_browser
 from lab import Notebook, laboratory
 
 from workbench.samples import shop_path
@@ -43,16 +43,6 @@ def address(folder: Path) -> Iterator[str]:
     shutil.copyfile(shop_path(), folder / "mine.db")
     with laboratory(folder, "--ServerApp.base_url=/user/me/") as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import ARGUMENTS, Watched, chromium, watching, why_no_browser
+from browser import PATIENCE_MS, Watched, watching, why_no_browser
 from playwright.sync_api import expect
 from repositories import VIEWS, git, make_repository, write_payments
 from served import served
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 REASON = why_no_browser()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
-PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +34,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(folder, "tag", "slow")
     file.write_text(VIEWS)
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")

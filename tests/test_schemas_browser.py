@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import ARGUMENTS, Watched, chromium, serving, watching, why_no_browser
+from browser import PATIENCE_MS, Watched, serving, watching, why_no_browser
 from playwright.sync_api import expect
 
 from workbench import check_upcasters, open_history
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 REASON = why_no_browser()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
-PATIENCE_MS = 90_000
 CLASSES = "shop=workbench.samples.release_3"
 
 
@@ -26,17 +25,6 @@ CLASSES = "shop=workbench.samples.release_3"
 def address() -> Iterator[str]:
     with serving({"shop.db": shop_path()}, classes=[CLASSES]) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import hostile_views
 import pytest
-from browser import ARGUMENTS, Watched, chromium, serving, watching, why_no_browser
+from browser import PATIENCE_MS, Watched, serving, watching, why_no_browser
 from stores import BEGIN, Row, state_of, write_native
 
 from workbench import compare, open_history, replay
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 REASON = why_no_browser()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
-PATIENCE_MS = 60_000
 PLAYED = r"2,(00[1-9]|0[1-9]\d|[1-9]\d\d)"  # each step is there for a third of a second
 
 
@@ -45,16 +44,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     stores = {"shop.db": shop_path(), "evil.db": path}
     with serving(stores, "workbench.samples.overcharges", "hostile_views", "slow_views") as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import ARGUMENTS, Watched, chromium, serving, watching, why_no_browser
+from browser import PATIENCE_MS, Watched, serving, watching, why_no_browser
 
 from workbench import open_history, propose_correction, replay
 from workbench.dashboards.address import Place, Scene, query_of
@@ -21,23 +21,12 @@ if TYPE_CHECKING:
 
 REASON = why_no_browser()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
-PATIENCE_MS = 90_000
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     with serving({"shop.db": shop_path()}, "workbench.samples.overcharges") as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield found
-        found.close()
 
 
 @pytest.fixture
