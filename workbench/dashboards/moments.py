@@ -209,7 +209,7 @@ class Moments:
                 )
                 for i, (name, dtype) in enumerate(rows.schema.items())
             )
-            self._grids[key] = Grid(cells, self._open_cell, has_lit=True)
+            self._grids[key] = Grid(cells, self._open_cell)
         return self._grids[key]
 
     async def _show_wrote(self, trial: Trial, scene: Scene, name: str) -> None:
