@@ -102,7 +102,9 @@ class Grid:
         self.cells = cells
         self._on_click = on_click
         self._configuration: dict[str, Any] = {
-            "columns": [_described(cell, sortable=sortable) for cell in cells]
+            "columns": [_described(cell, sortable=sortable) for cell in cells],
+            # So few rows are drawn at once: the other way draws them twice, and measures each.
+            "renderVertical": "basic",
         }
         if most_height:
             self._configuration["maxHeight"] = most_height

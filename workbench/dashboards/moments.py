@@ -12,7 +12,7 @@ from workbench.dashboards.forms import Choice
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.keys import Keys
 from workbench.dashboards.markup import escaped, notice
-from workbench.dashboards.parts import button, column, row, text
+from workbench.dashboards.parts import at_once, button, column, row, text
 from workbench.dashboards.player import Player
 from workbench.errors import WorkbenchError
 
@@ -143,9 +143,10 @@ class Moments:
             return
         count = steps.len()
         self._moment = found
-        self._player.show(found.step, count)
-        self._player.said.object = _step(found, count)
-        self._show_moment(trial, found, name)
+        with at_once():
+            self._player.show(found.step, count)
+            self._player.said.object = _step(found, count)
+            self._show_moment(trial, found, name)
         await self._show_wrote(trial, scene, name)
 
     async def _steps_of(self, trial: Trial, name: str) -> pl.Series:

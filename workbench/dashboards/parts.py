@@ -25,7 +25,7 @@ GAP = (0, 0, 6, 0)
 
 def at_once() -> AbstractContextManager[None]:
     """Return a context in which a page changes as one: what is changed is sent at its end."""
-    return pn.io.hold(freeze=True)
+    return pn.io.hold()
 
 
 def column(*parts: pn.viewable.Viewable, look: str = "", **options: Any) -> pn.Column:  # noqa: ANN401
