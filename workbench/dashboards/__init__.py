@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import secrets
 import socket
 import warnings
@@ -159,12 +160,14 @@ def _serve(
 
     from workbench.dashboards.address import place_of
     from workbench.dashboards.audit import Person, append, audited
+    from workbench.dashboards.sending import mend_sending
     from workbench.dashboards.session import Session
     from workbench.dashboards.shelf import Shelf
     from workbench.dashboards.shell import Workbench
     from workbench.dashboards.style import LOST, asset
 
     pn.extension("tabulator", "plotly")
+    mend_sending()
     # Bokeh says so of every button that was not on the page from the beginning.
     warnings.filterwarnings("ignore", "reference already known", BokehUserWarning)
     if access.audit_log is not None:
@@ -190,6 +193,7 @@ def _serve(
             writes=access.writes,
             revisions=access.revisions,
         )
+        workbench.prepare()
         pn.state.onload(workbench.start)
         workbench.follow_in(document.add_next_tick_callback)
         document.on_session_destroyed(lambda _context: workbench.end())
@@ -203,6 +207,9 @@ def _serve(
         server = _guarded(applications, title, port, access, show=show, shelf=shelf, prefix=prefix)
     except OSError as error:
         raise _refused(port, error) from error
+    # What is there by now stays: without that, each look for garbage halts all pages.
+    gc.collect()
+    gc.freeze()
     with shelf:
         server.start()
         if on_ready is not None:

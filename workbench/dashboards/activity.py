@@ -11,7 +11,7 @@ import polars as pl
 
 from workbench.dashboards import summary
 from workbench.dashboards.markup import escaped, notice
-from workbench.dashboards.parts import choice, column, loading, row, text
+from workbench.dashboards.parts import at_once, choice, column, loading, row, text
 from workbench.dashboards.style import OTHER_COLOUR, PALETTE, sheets
 from workbench.dashboards.summary import EVERY, OTHER
 from workbench.moments import moment_of
@@ -76,7 +76,7 @@ class Activity:
         self._on_range = on_range
         self._on_every = on_every
         self.every = "day"
-        self._title = text("<h2>Events per</h2>", width=84, sizing_mode="fixed")
+        self._title = text("<h2>Events per</h2>", width=84, sizing_mode=None)
         self._choice = choice("Length of time", ["day"], self._choose, width=90)
         self._head = row(self._title, self._choice, margin=(12, 0, 6, 0), visible=False)
         self._plot = pn.pane.Plotly(  # type: ignore[no-untyped-call]
@@ -102,9 +102,11 @@ class Activity:
 
         What lies outside of `range_` is dimmed.
         """
-        self._plot.object = figure(rate, EVERY[self.every], range_)
-        self._head.visible = self._plot.visible = True
-        self._note.object = _legend(rate, types)
+        chart = figure(rate, EVERY[self.every], range_)
+        with at_once():
+            self._plot.object = chart
+            self._head.visible = self._plot.visible = True
+            self._note.object = _legend(rate, types)
 
     def say(self, title: str, words: str = "") -> None:
         """Show a message in place of the plot."""

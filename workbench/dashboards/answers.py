@@ -152,6 +152,11 @@ class Answers:
         """Return what the history is."""
         return self._once("facts", lambda: summary.facts(self.history))
 
+    def known_facts(self) -> Facts | None:
+        """Return what the history was when somebody last asked, None if nobody did."""
+        with self._lock:
+            return self._kept.get("facts", (None, None))[1]  # type: ignore[return-value]
+
     def types(self) -> pl.DataFrame:
         """Return `History.types`."""
         return self._once("types", self.history.types)

@@ -10,24 +10,34 @@ import base64
 import re
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from workbench.dashboards.markup import code_block, escaped
-from workbench.dashboards.parts import button, column, download, failure, loading, row, text
+from workbench.dashboards.parts import column, download, failure, loading, text
 from workbench.dashboards.session import present
+from workbench.dashboards.ways import Ways
 from workbench.errors import WorkbenchError
 from workbench.export import TIME_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import panel as pn
+
+    from workbench.dashboards.parts import Text
     from workbench.dashboards.session import Session
 
 FORMS = {"CSV": ".csv", "Parquet": ".parquet"}
+WAYS = [
+    ("CSV", "Save the whole table as CSV"),
+    ("Parquet", "Save the whole table as Parquet"),
+    ("Python", "Show the Python that returns this table"),
+]
 MOST_INLINE_BYTES = 8_000_000
 """How large a file may be that is put into the page, where no server hands it out."""
 
@@ -104,49 +114,51 @@ class ExportBar:
         self._session = present()
         self._export: Export | None = None
         self._open: str | None = None
-        buttons = [
-            button(form, self._asked(form), look="link small", description=said)
-            for form, said in (
-                ("CSV", "Save the whole table as CSV"),
-                ("Parquet", "Save the whole table as Parquet"),
-                ("Python", "Show the Python that returns this table"),
-            )
-        ]
-        self._python = buttons[-1]
-        self._told = text(visible=False)
-        label = text("<p class='muted small'>Export</p>", width=44, sizing_mode="fixed")
-        self.view = column(row(label, *buttons, look="bar exports"), self._told)
+        self._told: Text | None = None
+
+    @cached_property
+    def _ways(self) -> Ways:
+        return Ways(WAYS, self._act)
+
+    @cached_property
+    def view(self) -> pn.Column:
+        """What Panel shows for it, made once a table is shown."""
+        return column(self._ways)
 
     def show(self, export: Export) -> None:
         """Offer a table, in place of the one before."""
         self._export = export
         self._open = None
-        self._told.param.update(object="", visible=False)
-        self._python.visible = export.code is not None
+        if self._told is not None:
+            self._told.param.update(object="", visible=False)
+        offered = WAYS if export.code is not None else WAYS[:-1]
+        if self._ways.ways != offered:
+            self._ways.ways = offered
 
-    def _asked(self, form: str) -> Callable[[Any], Any]:
-        async def act(_event: object) -> None:
-            await self._act(form)
-
-        return act
+    def _tell(self, html: str) -> None:
+        if self._told is None:  # few tables are exported
+            self._told = text(html)
+            self.view.append(self._told)
+        else:
+            self._told.param.update(object=html, visible=True)
 
     async def _act(self, form: str) -> None:
         export = self._export
         if export is None:
             return
-        if self._open == form == "Python":
+        if self._open == form == "Python" and self._told is not None:
             self._open = None
             self._told.visible = False
             return
         self._open = form
         if form != "Python":
-            self._told.param.update(object=loading("Writing…"), visible=True)
+            self._tell(loading("Writing…"))
         try:
             made = await asyncio.to_thread(made_of, export, form, self._session)
         except (WorkbenchError, OSError, pl.exceptions.PolarsError) as error:
             made = failure(error)
         if self._export is export:
-            self._told.param.update(object=made, visible=True)
+            self._tell(made)
 
 
 def made_of(export: Export, form: str, session: Session) -> str:

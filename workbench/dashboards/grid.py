@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import panel as pn
 import polars as pl
 
 from workbench.dashboards.exporting import Export, ExportBar
-from workbench.dashboards.parts import column
+from workbench.dashboards.parts import at_once, column
 from workbench.dashboards.session import UTC_NAME, present
 from workbench.dashboards.style import sheets
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     """A cell that shines: its row's number in the frame, and its column's name."""
 
 PAGE = 100  # rows; a table of more than two of these is sent a page at a time
+_BEFORE = 1  # column of Tabulator that nobody sees: the index
+_LIT = [("background-color", "var(--wb-lit)")]
 TO_THE_SECOND = "%Y-%m-%d %H:%M:%S"
 TO_THE_MINUTE = "%Y-%m-%d %H:%M"
 
@@ -54,6 +57,25 @@ class Cell:
     """'text', 'id' (a number that is a name), 'count' (commas between thousands) or 'percent'."""
 
 
+class _Table(pn.widgets.Tabulator):
+    """Tabulator, in which cells are lit without the styles of pandas, which take long."""
+
+    def __init__(self, value: Any, *, lit: Collection[Lit], **options: Any) -> None:  # noqa: ANN401
+        self.lit = lit
+        super().__init__(value, **options)  # type: ignore[no-untyped-call]
+
+    def _get_style_data(self, recompute: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002, Panel's
+        """Return the CSS of each cell that is lit, by its row, and its column behind the index."""
+        first = (self.page - 1) * PAGE if self.pagination == "remote" else 0
+        names = list(self.value.columns)
+        found: dict[int, dict[int, list[tuple[str, str]]]] = {}
+        for row, name in self.lit:
+            if first <= row < first + (PAGE if self.pagination == "remote" else len(self.value)):
+                found.setdefault(row - first, {})[names.index(name) + _BEFORE] = _LIT
+        # Tabulator draws all anew for other styles, so that it must get none where there are none.
+        return {"id": uuid4().hex, "data": found} if found else {}
+
+
 class Grid:
     """A table of rows that can be clicked.
 
@@ -67,8 +89,6 @@ class Grid:
         In pixels, from where on rows scroll inside; by default it is as high as its rows.
     sortable
         Whether a click on a column's head sorts.
-    has_lit
-        Whether some of its cells may shine.
     """
 
     def __init__(
@@ -78,19 +98,18 @@ class Grid:
         *,
         most_height: int | None = None,
         sortable: bool = False,
-        has_lit: bool = False,
     ) -> None:
-        self._has_lit = has_lit
         self.cells = cells
         self._on_click = on_click
         self._configuration: dict[str, Any] = {
-            "columns": [_described(cell, sortable=sortable) for cell in cells]
+            "columns": [_described(cell, sortable=sortable) for cell in cells],
+            # So few rows are drawn at once: the other way draws them twice, and measures each.
+            "renderVertical": "basic",
         }
         if most_height:
             self._configuration["maxHeight"] = most_height
         self._left_out: list[str] = []
-        self._lit: Collection[Lit] = ()
-        self._table: pn.widgets.Tabulator | None = None
+        self._table: _Table | None = None
         self._exports = ExportBar()
         self.view = column(visible=False)
 
@@ -106,16 +125,17 @@ class Grid:
 
         What is exported is `export`; by default the rows as they are shown.
         """
-        self._lit = lit
-        self._exports.show(export or Export("table", lambda: frame))
         selection = [] if chosen is None else [chosen]
-        if self._table is None:
-            self._table = self._made(frame, selection)
-        else:
-            self._table.param.update(value=self._pandas(frame), selection=selection)
-        # A table that is made, or filled, while it is hidden stays blank.
-        if not self.view.visible:
-            self.view.param.update(objects=[self._table, self._exports.view], visible=True)
+        with at_once():
+            self._exports.show(export or Export("table", lambda: frame))
+            if self._table is None:
+                self._table = self._made(frame, selection, lit)
+            else:
+                self._table.lit = lit
+                self._table.param.update(value=self._pandas(frame), selection=selection)
+            # A table that is made, or filled, while it is hidden stays blank.
+            if not self.view.visible:
+                self.view.param.update(objects=[self._table, self._exports.view], visible=True)
 
     def hide(self) -> None:
         """Take the table from the page."""
@@ -132,8 +152,8 @@ class Grid:
         if self._table is not None:
             self._table.selection = [] if row is None else [row]
 
-    def _made(self, frame: pl.DataFrame, selection: list[int]) -> pn.widgets.Tabulator:
-        table = pn.widgets.Tabulator(  # type: ignore[no-untyped-call]
+    def _made(self, frame: pl.DataFrame, selection: list[int], lit: Collection[Lit]) -> _Table:
+        table = _Table(
             self._pandas(frame),
             selection=selection,
             disabled=True,
@@ -146,6 +166,7 @@ class Grid:
             stylesheets=sheets("grid"),
             configuration=self._configuration,
             margin=0,
+            lit=lit,
             **({"pagination": "remote", "page_size": PAGE} if frame.height > PAGE * 2 else {}),
         )
 
@@ -153,19 +174,7 @@ class Grid:
             await self._on_click(event.row, event.column)
 
         table.on_click(clicked)  # type: ignore[arg-type]
-        if self._has_lit:
-            table.style.apply(self._styles, axis=None)  # type: ignore[union-attr]
         return table
-
-    def _styles(self, frame: Any) -> Any:  # noqa: ANN401, pandas has no types here
-        """Return the CSS of each cell."""
-        import pandas as pd
-
-        found = pd.DataFrame("", index=frame.index, columns=frame.columns)
-        for row, name in self._lit:
-            if row in found.index:
-                found.loc[row, name] = "background-color: var(--wb-lit)"
-        return found
 
     def _pandas(self, frame: pl.DataFrame) -> Any:  # noqa: ANN401, pandas has no types here
         return frame.select(cell.name for cell in self.cells).to_pandas()

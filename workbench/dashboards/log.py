@@ -13,7 +13,7 @@ from workbench.dashboards.filters import FilterForm
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import notice
 from workbench.dashboards.pager import Pager
-from workbench.dashboards.parts import button, column, loading, text
+from workbench.dashboards.parts import at_once, button, column, loading, text
 from workbench.dashboards.queries import CancelledError, Filters
 from workbench.errors import (
     ConditionError,
@@ -89,9 +89,10 @@ class Log:
             If the store cannot be read.
         """
         self._place = place
-        self._mark_open(place)
-        self._form.show(place.filters)
-        self._pager.set_size(place.size)
+        with at_once():
+            self._mark_open(place)
+            self._form.show(place.filters)
+            self._pager.set_size(place.size)
         await asyncio.gather(self._show_listing(place), self._event.show(place), self._form.load())
 
     async def renew(self) -> None:
@@ -139,7 +140,8 @@ class Log:
             return
         if turn == self._turn:
             self._listed = wanted
-            self._render(place, listing)
+            with at_once():
+                self._render(place, listing)
 
     async def _search(self, filters: Filters, turn: int) -> None:
         """Read all payloads, and show meanwhile how far that is."""

@@ -12,7 +12,7 @@ from workbench.dashboards.forms import Choice
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
 from workbench.dashboards.keys import Keys
 from workbench.dashboards.markup import escaped, notice
-from workbench.dashboards.parts import button, column, row, text
+from workbench.dashboards.parts import at_once, button, column, row, text
 from workbench.dashboards.player import Player
 from workbench.errors import WorkbenchError
 
@@ -143,9 +143,10 @@ class Moments:
             return
         count = steps.len()
         self._moment = found
-        self._player.show(found.step, count)
-        self._player.said.object = _step(found, count)
-        self._show_moment(trial, found, name)
+        with at_once():
+            self._player.show(found.step, count)
+            self._player.said.object = _step(found, count)
+            self._show_moment(trial, found, name)
         await self._show_wrote(trial, scene, name)
 
     async def _steps_of(self, trial: Trial, name: str) -> pl.Series:
@@ -209,7 +210,7 @@ class Moments:
                 )
                 for i, (name, dtype) in enumerate(rows.schema.items())
             )
-            self._grids[key] = Grid(cells, self._open_cell, has_lit=True)
+            self._grids[key] = Grid(cells, self._open_cell)
         return self._grids[key]
 
     async def _show_wrote(self, trial: Trial, scene: Scene, name: str) -> None:

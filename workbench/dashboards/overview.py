@@ -93,6 +93,12 @@ class Overview:
     ) -> Section:
         return Section(Grid(cells, act, sortable=True, most_height=most_height))
 
+    def greet(self) -> None:
+        """Show what the history is, where that is known without reading it."""
+        facts = self._answers.known_facts()
+        if facts is not None:
+            self._head.object = _head(facts)
+
     async def show(self, place: Place) -> None:
         """Show what there is, each part as soon as it is known.
 

@@ -47,7 +47,7 @@ class Pager:
         self._next = button("Next →", self._to_next, key="next-page")
         self._last = button("Last", self._to_last)
         self._size = choice("Page size", {f"{n} a page": n for n in SIZES}, self._resize, width=124)
-        options = {"width": 116, "sizing_mode": "fixed", "margin": 0, "align": "center"}
+        options = {"width": 116, "sizing_mode": None, "margin": 0, "align": "center"}
         self._jump = field(
             "Go to position", "Go to position", self._jump_to, css_classes=["wb-bare"], **options
         )

@@ -13,6 +13,7 @@ from workbench.dashboards.style import sheets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from bokeh.document import Document
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     """What a click or a change of value does; it is given Panel's event."""
 
 GAP = (0, 0, 6, 0)
+
+
+def at_once() -> AbstractContextManager[None]:
+    """Return a context in which a page changes as one: what is changed is sent at its end."""
+    return pn.io.hold()
 
 
 def column(*parts: pn.viewable.Viewable, look: str = "", **options: Any) -> pn.Column:  # noqa: ANN401

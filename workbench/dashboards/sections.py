@@ -10,7 +10,7 @@ from workbench.catalog import SHORT_NAME
 from workbench.dashboards import summary
 from workbench.dashboards.grid import TO_THE_MINUTE, Cell, Grid, shown, shown_time
 from workbench.dashboards.markup import escaped
-from workbench.dashboards.parts import column, loading, text
+from workbench.dashboards.parts import at_once, column, loading, text
 
 if TYPE_CHECKING:
     from workbench.dashboards.exporting import Export
@@ -75,15 +75,17 @@ class Section:
 
     def show(self, title: str, beside: str, rows: pl.DataFrame, export: Export) -> None:
         """Show rows under a title, of a table that can be exported."""
-        self._title.object = f"<h2>{escaped(title)}<span>{escaped(beside)}</span></h2>"
-        self._note.visible = False
-        self._grid.show(rows, export=export)
+        with at_once():
+            self._title.object = f"<h2>{escaped(title)}<span>{escaped(beside)}</span></h2>"
+            self._note.visible = False
+            self._grid.show(rows, export=export)
 
     def say(self, title: str, beside: str, html: str) -> None:
         """Show HTML in place of rows."""
-        self._title.object = f"<h2>{escaped(title)}<span>{escaped(beside)}</span></h2>"
-        self._grid.hide()
-        self._note.param.update(object=html, visible=True)
+        with at_once():
+            self._title.object = f"<h2>{escaped(title)}<span>{escaped(beside)}</span></h2>"
+            self._grid.hide()
+            self._note.param.update(object=html, visible=True)
 
 
 def severities(problems: pl.DataFrame) -> str:

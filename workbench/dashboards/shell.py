@@ -17,7 +17,7 @@ from workbench.dashboards.markup import escaped
 from workbench.dashboards.mends import Mends
 from workbench.dashboards.overview import Overview
 from workbench.dashboards.own_work import OwnWork
-from workbench.dashboards.parts import button, choice, column, failure, row, text
+from workbench.dashboards.parts import at_once, button, choice, column, failure, row, text
 from workbench.dashboards.present import Present
 from workbench.dashboards.replay import Replay
 from workbench.dashboards.schemas import SchemasPage
@@ -155,6 +155,17 @@ class Workbench(pn.viewable.Viewer):
         """What is shown."""
         return self._place
 
+    def prepare(self) -> None:
+        """Make the page where to begin, so that it comes with the first answer of the server.
+
+        What it shows of the history comes later, but for what is known already.
+        """
+        if not self._place.zone:  # else it is shown in a zone that only the browser knows
+            show_for(self._session)
+            page = self._page(self._place)
+            if isinstance(page, Overview):
+                page.greet()
+
     async def start(self) -> None:
         """Show where to begin, in the zone of the browser where that is asked for."""
         for _ in range(ZONE_LOOKS if self._place.zone and self._browser is not None else 0):
@@ -186,7 +197,9 @@ class Workbench(pn.viewable.Viewer):
         self._session = replace(self._session, zone=zone)
         show_for(self._session)
         try:
-            await self._page(place).show(place)
+            with at_once():
+                page = self._page(place)
+            await page.show(place)
         except Exception as error:  # noqa: BLE001, the last stop before a page that says nothing
             is_expected = isinstance(error, (WorkbenchError, OSError))
             _LOG.warning("%s: %s", query_of(place), error, exc_info=None if is_expected else error)
