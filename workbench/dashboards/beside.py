@@ -38,7 +38,7 @@ class Taking:
         self._event: Event | None = None
         self._open: str | None = None
         self._told = text(visible=False)
-        label = text("<p class='muted'>Copy as</p>", width=54, sizing_mode="fixed")
+        label = text("<p class='muted'>Copy as</p>", width=54, sizing_mode=None)
         buttons = [button(form, self._asked(form), look="link") for form in FORMS]
         self.view = column(row(label, *buttons, look="bar"), self._told)
 

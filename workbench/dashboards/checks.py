@@ -92,7 +92,7 @@ class Checks:
         self._type: str | None = None
         self._found = pl.DataFrame()
         self._report: UpcasterReport | None = None
-        title = text("<h2>Compatibility</h2>", width=112, sizing_mode="fixed")
+        title = text("<h2>Compatibility</h2>", width=112, sizing_mode=None)
         self._level = choice("Level", list(LEVELS), self._choose, width=210)
         self._note = text(visible=False)
         self._findings = Grid(FINDING_CELLS, self._open_finding, most_height=HEIGHT)

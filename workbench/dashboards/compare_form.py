@@ -46,7 +46,7 @@ class CompareForm:
             self._a.view,
             self._revision_a.view,
             self._edit_a.view,
-            text("<p class=muted>against</p>", width=54, sizing_mode="fixed"),
+            text("<p class=muted>against</p>", width=54, sizing_mode=None),
             self._b.view,
             self._revision_b.view,
             self._history_b.view,

@@ -52,7 +52,7 @@ class Choice:
     def __init__(self, label: str, width: int, act: Act = no_act) -> None:
         self._label, self._width, self._act = label, width, act
         self._list: pn.widgets.Select | None = None
-        self.view = row(look="", width=width, sizing_mode="fixed", visible=False, align="center")
+        self.view = row(look="", width=width, sizing_mode=None, visible=False, align="center")
 
     @property
     def value(self) -> str | None:
@@ -93,7 +93,7 @@ class TextFields:
         self._names, self._width = names, width
         self._fields: list[pn.widgets.TextInput] = []
         whole = len(names) * (width + 4)
-        self.view = row(width=whole, sizing_mode="fixed", align="center")
+        self.view = row(width=whole, sizing_mode=None, align="center")
 
     def fill(self, values: Iterable[object]) -> None:
         """Show values; None is an empty field."""
@@ -106,7 +106,7 @@ class TextFields:
                     no_act,
                     value=text,
                     width=self._width,
-                    sizing_mode="fixed",
+                    sizing_mode=None,
                     margin=0,
                     align="center",
                     css_classes=["wb-bare"],

@@ -74,7 +74,7 @@ class SchemasPage:
         self._title = text(visible=False, margin=(14, 0, 4, 0))
         self._older = choice("Older version", [], self._choose, width=110)
         self._newer = choice("Newer version", [], self._choose, width=110)
-        beside = text("beside", width=50, sizing_mode="fixed", margin=(0, 4, 0, 8))
+        beside = text("beside", width=50, sizing_mode=None, margin=(0, 4, 0, 8))
         self._choices = row(self._older, beside, self._newer, visible=False, margin=(8, 0, 8, 0))
         self._shares = _plot()
         self._matrix = Grid(MATRIX_CELLS, self._stay, most_height=TABLE_HEIGHT)

@@ -71,7 +71,7 @@ class WhatIf:
         self._finder = Finder(answers, self._open_event, self._search)
         self._draft = EventSteps(answers, self._add, self._open_log)
         self._edits = Choice("Edit", 180, self._choose_edit)
-        self._name = field("Name of the edit", "", self._rename, width=180, sizing_mode="fixed")
+        self._name = field("Name of the edit", "", self._rename, width=180, sizing_mode=None)
         self._steps_note = text()
         self._steps = Grid(STEP_CELLS, self._click_step, most_height=260)
         self._python = text()

@@ -54,7 +54,7 @@ class Editor:
             css_classes=["wb-code"],
             stylesheets=sheets("field"),
         )
-        options: dict[str, Any] = {"width": 260, "sizing_mode": "fixed", "margin": 0}
+        options: dict[str, Any] = {"width": 260, "sizing_mode": None, "margin": 0}
         self._key = field("Key columns, of a Polars function", "order, line", no_act, **options)
         self._note = text()
         run = button("Run what is written", self._write, align="end")
