@@ -11,7 +11,7 @@ import polars as pl
 
 from workbench.dashboards import summary
 from workbench.dashboards.markup import escaped, notice
-from workbench.dashboards.parts import at_once, choice, column, loading, row, text
+from workbench.dashboards.parts import choice, column, loading, row, text
 from workbench.dashboards.style import OTHER_COLOUR, PALETTE, sheets
 from workbench.dashboards.summary import EVERY, OTHER
 from workbench.moments import moment_of
@@ -102,11 +102,9 @@ class Activity:
 
         What lies outside of `range_` is dimmed.
         """
-        chart = figure(rate, EVERY[self.every], range_)
-        with at_once():
-            self._plot.object = chart
-            self._head.visible = self._plot.visible = True
-            self._note.object = _legend(rate, types)
+        self._plot.object = figure(rate, EVERY[self.every], range_)
+        self._head.visible = self._plot.visible = True
+        self._note.object = _legend(rate, types)
 
     def say(self, title: str, words: str = "") -> None:
         """Show a message in place of the plot."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     """A cell that shines: its row's number in the frame, and its column's name."""
 
 PAGE = 100  # rows; a table of more than two of these is sent a page at a time
+LINE = 23  # pixels that a row of one line is high, by `grid.css`
 _BEFORE = 1  # column of Tabulator that nobody sees: the index
 _LIT = [("background-color", "var(--wb-lit)")]
 TO_THE_SECOND = "%Y-%m-%d %H:%M:%S"
@@ -108,6 +109,8 @@ class Grid:
         }
         if most_height:
             self._configuration["maxHeight"] = most_height
+        if not any("wb-wrap" in cell.look for cell in cells):
+            self._configuration["rowHeight"] = LINE  # else each row is measured
         self._left_out: list[str] = []
         self._table: _Table | None = None
         self._exports = ExportBar()

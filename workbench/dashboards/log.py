@@ -91,9 +91,13 @@ class Log:
         self._place = place
         with at_once():
             self._mark_open(place)
-            self._form.show(place.filters)
-            self._pager.set_size(place.size)
+            self.fill(place)
         await asyncio.gather(self._show_listing(place), self._event.show(place), self._form.load())
+
+    def fill(self, place: Place) -> None:
+        """Fill the fields with what a place says: first before they are drawn."""
+        self._form.show(place.filters)
+        self._pager.set_size(place.size)
 
     async def renew(self) -> None:
         """Show what has come: rows below a page with room, else only how many there are."""

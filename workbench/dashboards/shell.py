@@ -248,7 +248,7 @@ class Workbench(pn.viewable.Viewer):
         page = self._pages.get(place.page)
         if page is None:  # most people never open most pages, and each takes a while to make
             page = self._pages[place.page] = self._makers[place.page]()
-        if isinstance(page, (Replay, Compare, WhatIf)):
+        if isinstance(page, (Log, Replay, Compare, WhatIf)):
             page.fill(place)
         if list(self._body) != [page.view]:
             self._body[:] = [page.view]
