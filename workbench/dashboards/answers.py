@@ -148,6 +148,11 @@ class Answers:
             lines.append(f"# What is shown is {' '.join(how.split())}: make this history so too.")
         return Export(named, frame, "\n".join([*lines, call]))
 
+    def events_export(self, filters: Filters) -> Export:
+        """Return all events that filters let through, as they can be exported."""
+        code = f"{queries.code_of(filters)}.scan().collect()"
+        return self.export("events", lambda: queries.matching(self.history, filters), code)
+
     def facts(self) -> Facts:
         """Return what the history is."""
         return self._once("facts", lambda: summary.facts(self.history))

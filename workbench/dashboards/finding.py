@@ -113,7 +113,8 @@ class Finder:
         self._problem_rows = found
         self._problems_note.object = _NO_PROBLEM if self._problem_rows.is_empty() else ""
         if self._problem_rows.height:
-            self._problems.show(self._problem_rows.with_columns(shown("position")))
+            export = self._answers.export("problems", lambda: problems, "history.problems()")
+            self._problems.show(self._problem_rows.with_columns(shown("position")), export=export)
 
     def fill(self, filters: Filters) -> None:
         """Show in the fields what is searched for."""
@@ -148,7 +149,8 @@ class Finder:
         first = f"the first {found.rows.height:,} of " if found.total > found.rows.height else ""
         events = "event" if found.total == 1 else "events"
         self._note.object = f"<p class=muted>{escaped(first)}{found.total:,} {events}</p>"
-        self._events.show(listed(found.rows).with_columns(shown("position")))
+        export = self._answers.events_export(filters)
+        self._events.show(listed(found.rows).with_columns(shown("position")), export=export)
 
     # What a person does
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workbench.dashboards import queries
 from workbench.dashboards.event import EventPane
 from workbench.dashboards.filters import FilterForm
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from workbench import Progress
     from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers, Listing
-    from workbench.dashboards.exporting import Export
 
 CELLS = (
     Cell("position", "Position", 76, form="id"),
@@ -174,15 +172,9 @@ class Log:
             self._grid.show(
                 _rows(listing.rows),
                 chosen=_row_of(listing, place),
-                export=self._export(place.filters),
+                export=self._answers.events_export(place.filters),
             )
         self._pager.show(listing)
-
-    def _export(self, filters: Filters) -> Export:
-        """Return all events that match, of which the page shows some."""
-        history = self._answers.history
-        code = f"{queries.code_of(filters)}.scan().collect()"
-        return self._answers.export("events", lambda: queries.matching(history, filters), code)
 
     def _say(self, html: str) -> None:
         self._listed = None
