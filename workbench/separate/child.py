@@ -2,8 +2,9 @@
 
 What to do comes on standard input, as the JSON of a `Request`. How far it is goes into a file
 of the request's folder, the trial into a folder beside it, or an error, as JSON, into another
-file. What the code prints is not part of any. Only the modules that were named are imported,
-and what they import. SIGINT ends the replay between two events.
+file; an empty file says that the replay is over and is being saved. What the code prints is
+not part of any. Only the modules that were named are imported, and what they import. SIGINT
+ends the replay between two events.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from workbench.trials.apart import Apart  # noqa: TC001, msgspec reads it
 if TYPE_CHECKING:
     from workbench import History, Progress
 
-TRIAL, FAILED, SO_FAR = "trial", "error.json", "so-far.json"
+TRIAL, FAILED, SO_FAR, SAVING = "trial", "error.json", "so-far.json", "saving"
 REFUSED, STOPPED = 2, 3
 
 
@@ -95,6 +96,7 @@ def run(request: Request) -> None:
         classes=apart.classes,
         scratch=apart.scratch,
     )
+    (Path(request.folder) / SAVING).touch()
     trial.save(Path(request.folder) / TRIAL)
 
 

@@ -20,7 +20,7 @@ from workbench.processes import end, last_said, started
 from workbench.reading import Progress
 from workbench.replaying import load_trial
 from workbench.revisions import Place, code_folder, commit_of
-from workbench.separate.child import FAILED, SO_FAR, STOPPED, TRIAL, Request
+from workbench.separate.child import FAILED, SAVING, SO_FAR, TRIAL, Request
 from workbench.trials.engine import edits_of, head_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from workbench.trials.trial import Trial
 
 LOOK_EVERY_S = 0.05
-GRACE_S = 5.0  # for a handler to return, and the trial to be written, after a stop
+GRACE_S = 5.0  # for a handler to return, after a stop
 MOST_OF_COMMIT = 10  # digits of a commit in a trial's name
 
 
@@ -170,12 +170,16 @@ class Side:
             if ends is None and is_stopped():
                 process.send_signal(signal.SIGINT)
                 ends = time.monotonic() + GRACE_S
-            elif ends is not None and time.monotonic() > ends:
+            elif ends is not None and time.monotonic() > ends and not self._has(SAVING):
                 end(process)
             self._pass_on(report)
             time.sleep(LOOK_EVERY_S)
         self._check(0 if process is None else process.returncode, stopped=ends is not None)
         return self._loaded()
+
+    def _has(self, name: str) -> bool:
+        """Return whether the process has written a file of this name."""
+        return (self._folder / name).exists()
 
     def _pass_on(self, report: Callable[[Progress], None]) -> None:
         try:
@@ -189,17 +193,16 @@ class Side:
     def _check(self, code: int, *, stopped: bool) -> None:
         if code == 0:
             return
-        if stopped and code in {STOPPED, -signal.SIGKILL}:
+        if self._has(FAILED):
+            told = json.loads((self._folder / FAILED).read_text(encoding="utf-8"))
+            raise getattr(errors, told["kind"], errors.ReplayError)(told["message"])
+        if stopped:
+            why = "a handler did not return" if code == -signal.SIGKILL else "it had not begun"
             msg = (
-                f"Stopped replaying into {self._apart.place!r} before there was a trial: "
-                + ("it had not begun." if code == STOPPED else "a handler did not return.")
-                + " Replay it again."
+                f"Stopped replaying into {self._apart.place!r} before there was a trial: {why}. "
+                "Replay it again."
             )
             raise errors.ReplayError(msg)
-        failed = self._folder / FAILED
-        if failed.exists():
-            told = json.loads(failed.read_text(encoding="utf-8"))
-            raise getattr(errors, told["kind"], errors.ReplayError)(told["message"])
         msg = (
             f"Cannot replay into {self._apart.place!r}: its process ended with {code}: "
             f"{last_said(self._folder)}. "
