@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import panel as pn
 import pytest
 
 from workbench import check_upcasters, open_history
@@ -31,7 +32,7 @@ def shown(view):
 
 
 def tables(view):
-    return [pane.value for pane in view.select() if type(pane).__name__ == "Tabulator"]
+    return [pane.value for pane in view.select() if isinstance(pane, pn.widgets.Tabulator)]
 
 
 def test_findings_are_those_of_the_check(answers):

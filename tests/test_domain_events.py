@@ -162,6 +162,13 @@ class TestMapper:
         assert [told(event) for event in found] == [told(by_mapper(row)) for row in made]
         assert found[0].x == float("inf")
 
+    def test_version_that_cannot_be_compared(self, tmp_path):
+        """A signaling NaN is no version, and fails as it does in the library."""
+        state = b'{"class_version":{"_type_":"decimal_str","_data_":"sNaN"}}'
+        made = [Row(i, UUID(int=i).hex, 1, TYPES[0], [state, b"{}"][i % 2]) for i in (1, 2)]
+        found = by_workbench(write_native(tmp_path / "a.db", made))
+        assert [told(event) for event in found] == [told(by_mapper(row)) for row in made]
+
     def test_own_mapper_is_used(self, tmp_path):
         """A mapper of the user's gets the payload and the class's own name."""
 

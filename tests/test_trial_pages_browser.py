@@ -253,6 +253,7 @@ def test_keys_step_and_play(watched):
 def test_person_stops_a_replay_and_goes_on(watched):
     """A replay that is stopped shows what there is; Go on replays the rest."""
     page = watched.open("?page=replay&projection=Slow")
+    page.get_by_text(re.compile(r"Replaying: [1-9]")).wait_for()
     press(page, "Stop")
     page.get_by_text("The replay was stopped.").wait_for()
     page.locator(".wb-halves .tabulator-row").first.wait_for()

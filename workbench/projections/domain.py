@@ -136,9 +136,9 @@ class DomainEvents:
         stored = list(map(dict.pop, states, repeat("class_version"), repeat(1)))
         found: list[Any] = list(map(object.__new__, map(kinds.__getitem__, types)))
         deque(map(object.__setattr__, found, repeat("__dict__"), states), 0)
-        if stored != wanted:
+        if _differ(stored, wanted):
             for i, (old, new) in enumerate(zip(stored, wanted, strict=True)):
-                if old != new:
+                if _differ(old, new):
                     found[i] = _upcast(found[i], states[i], old, new)
         if self._has_unmade or Unmade in map(type, ids):
             for i, (type_, id_) in enumerate(zip(types, ids, strict=True)):
@@ -210,6 +210,14 @@ class DomainEvents:
 
 def _put(states: list[dict[str, Any]], name: str, values: list[Any]) -> None:
     deque(map(setitem, states, repeat(name), values), 0)
+
+
+def _differ(one: object, other: object) -> bool:
+    """Return whether two are not equal, or are not even to be compared, as a signaling NaN is."""
+    try:
+        return one != other
+    except ArithmeticError:
+        return True
 
 
 def _upcast(event: Any, state: dict[str, Any], stored: Any, wanted: int) -> Any:  # noqa: ANN401
