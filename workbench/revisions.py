@@ -166,6 +166,28 @@ def search_path(tree: Path, folder: Path, top: Path) -> list[str]:
     return list(dict.fromkeys(str(place.resolve()) for place in places if place.is_dir()))
 
 
+def is_of(tree: str | None, module: object) -> bool:
+    """Return whether a module is of the files of a checked-out tree; None is any place."""
+    if tree is None:
+        return True
+    where: str | None = getattr(module, "__file__", None)
+    return where is not None and Path(where).resolve().is_relative_to(Path(tree).resolve())
+
+
+def missing_of(error: BaseException, name: str) -> str | None:
+    """Return which module was not there, if it is the one that was named or one around it.
+
+    Examples
+    --------
+    >>> missing_of(ModuleNotFoundError(name="shop"), "shop.views")
+    'shop'
+    >>> missing_of(ModuleNotFoundError(name="numpy"), "shop.views") is None
+    True
+    """
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    return missing if missing and f"{name}.".startswith(f"{missing}.") else None
+
+
 @contextmanager
 def code_folder(revision: str | None, folder: Path) -> Iterator[tuple[list[str], Path | None]]:
     """Yield where modules are looked for first, and the tree that they must be in, if any.

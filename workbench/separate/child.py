@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from workbench.errors import RevisionError, WorkbenchError, near
+from workbench.revisions import is_of, missing_of
 from workbench.trials.apart import Apart  # noqa: TC001, msgspec reads it
 
 if TYPE_CHECKING:
@@ -126,10 +127,8 @@ def _found(request: Request, what: str, module: str, name: str) -> Any:  # noqa:
     """Return what has a name in a module: the projection that a request names, or its view."""
     place = request.apart.place if what == "projection" else request.apart.view
     found: Any = _module(request, f"{what} {place!r}", module)
-    where = getattr(found, "__file__", None)
-    if request.tree is not None and not (
-        where and Path(where).resolve().is_relative_to(Path(request.tree).resolve())
-    ):
+    if not is_of(request.tree, found):
+        where = getattr(found, "__file__", None)
         msg = (
             f"Cannot find the {what} {place!r}: the revision has no module "
             f"{module!r}; Python finds one in {where!r}. Name a module of the repository."
@@ -150,13 +149,9 @@ def _module(request: Request, wanted: str, name: str) -> Any:  # noqa: ANN401, a
     try:
         return import_module(name)
     except Exception as error:
-        if (
-            isinstance(error, ModuleNotFoundError)
-            and error.name
-            and (f"{name}.".startswith(f"{error.name}."))
-        ):
+        if missing := missing_of(error, name):
             looked = "that revision" if request.tree else ", ".join(request.paths)
-            why = f"there is no module {error.name!r} in {looked}, nor elsewhere"
+            why = f"there is no module {missing!r} in {looked}, nor elsewhere"
             todo = "Run it in the folder that the module is imported from."
         else:
             said = (str(error).splitlines() or [""])[0]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench.classes import Classes
+from workbench.revisions import is_of, missing_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -84,8 +85,7 @@ def _module(module: Module, request: Request) -> ModuleType:
         raise
     except BaseException as error:  # noqa: BLE001, SystemExit too: a module may end the interpreter
         said = (str(error).splitlines() or [""])[0][:300]
-        missing = isinstance(error, ModuleNotFoundError) and error.name
-        if missing and f"{module.other or module.name}.".startswith(f"{missing}."):
+        if missing := missing_of(error, module.other or module.name):
             looked = ", ".join(request.paths[:3]) or "nowhere else"
             why = f"there is no module {missing!r} in {looked}, nor elsewhere"
             todo = "Run it in the folder that the module is imported from, or name its file."
@@ -94,10 +94,8 @@ def _module(module: Module, request: Request) -> ModuleType:
             todo = "Mend the module, or name another revision."
         msg = f"Cannot load {module.name!r}: {why}. {todo}"
         raise LoadingError(msg) from None
-    where = getattr(found, "__file__", None)
-    if request.tree is not None and not (
-        where and Path(where).resolve().is_relative_to(Path(request.tree).resolve())
-    ):
+    if not is_of(request.tree, found):
+        where = getattr(found, "__file__", None)
         msg = (
             f"Cannot load {module.name!r} of a git revision: the revision has no such module; "
             f"Python finds one in {where!r}. Name a module of the repository."
