@@ -511,6 +511,36 @@ def test_a_scan_ends_at_the_head_as_it_was(folder: Path, *, wal: bool) -> None:
 
 
 @pytest.mark.usefixtures("few_rows_a_part")
+def test_a_transaction_of_this_process_begins_during_a_scan(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its journal is no write that was cut short, though the driver does not see its lock."""
+    path = write_native(folder / "store.db", simple_rows(60), wal=False)
+    selected = sqlite_reader._selected
+    started = []
+    batches = open_history(path).batches(["position"])
+    found = [next(batches)]
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as db:
+
+        def disturbed(connection, sql):
+            if started:
+                return selected(connection, sql)
+            started.append(sql)
+            db.execute("PRAGMA cache_size=1")  # so that the journal is in use before the end
+            db.execute("BEGIN")
+            db.executemany(INSERT, [(n, "late", n, PLACED, b"x" * 500) for n in range(100, 1_000)])
+            try:
+                return selected(connection, sql)
+            finally:
+                db.execute("COMMIT")
+
+        monkeypatch.setattr(sqlite_reader, "_selected", disturbed)
+        found += batches
+    assert started
+    assert pl.concat(found)["position"].to_list() == list(range(1, 61))
+
+
+@pytest.mark.usefixtures("few_rows_a_part")
 def test_a_writer_starts_during_an_immutable_read(folder: Path) -> None:
     """A file that was opened as immutable is opened anew when a writer has come."""
     path = write_native(folder / "store.db", simple_rows(60), wal=True)

@@ -10,6 +10,7 @@ The writer may be an application in this very process. A second SQLite library i
 process, such as the one in ADBC's driver, does not see the locks of the first: it
 would cut off the shared memory under its feet. So a live file is read through Python's
 own SQLite alone, and is not opened as a plain file: closing that would drop the locks.
+The same holds while there is a `-journal`, which is there as long as a transaction.
 """
 
 from __future__ import annotations
@@ -132,13 +133,11 @@ class SQLiteFile:
         """
         with self.translated():
             found = self.path.stat()
-            is_live = self._copy is None and self._has_wal()
+            is_live = self._copy is None and (self._has_wal() or self._has("-journal"))
             is_immutable = self._copy is None and not is_live and self._is_wal_mode()
             return State(is_immutable, is_live, found.st_mtime_ns, found.st_size)
 
     def _is_wal_mode(self) -> bool:
-        if self._has("-journal"):
-            return False
         with self.path.open("rb") as file:
             return file.read(20)[18:19] == _WAL
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workbench.errors import StoreUnreadableError
 from workbench.sources.base import RAW_SCHEMA, as_text
 from workbench.sources.sqlite_file import BUSY_TIMEOUT_MS
 
@@ -69,10 +70,20 @@ class Reader:
         return self._file.steadily(lambda: self._query(sql))
 
     def _query(self, sql: str) -> pl.DataFrame:
-        if self._file.state().is_live:
+        before = self._file.state()
+        if before.is_live:
             return self._plainly(sql)
-        with self._file.translated():
-            return _selected(self._connection(), sql)
+        try:
+            with self._file.translated():
+                found = _selected(self._connection(), sql)
+        except StoreUnreadableError:
+            if before.is_immutable:
+                raise
+        else:
+            if before.is_immutable or self._file.state() == before:
+                return found
+        # A writer in this process came in between, whose locks the driver does not see.
+        return self._plainly(sql)
 
     def _plainly(self, sql: str) -> pl.DataFrame:
         """Return what a query selects, through Python's own SQLite."""
