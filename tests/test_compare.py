@@ -735,6 +735,20 @@ class TestAccepting:
         many = both(tmp_path / "b.db", [*TestFrames.MADE, event(9, ADD, 9, "c")])
         assert set(few.causes["cause"]) == set(many.causes["cause"])
 
+    def test_behind_causes_is_every_difference(self, tmp_path):
+        """Each difference has one cause, which counts it."""
+        found = both(tmp_path / "a.db", TestFrames.MADE)
+        behind = [found.behind(cause) for cause in found.causes["cause"]]
+        assert [rows.height for rows in behind] == found.causes["count"].to_list()
+        lasting = found.of().divergences(lasts=True)
+        assert_frame_equal(pl.concat(behind), lasting, check_row_order=False)
+
+    def test_behind_no_cause(self, tmp_path):
+        """A cause that is not there is an error that names those that are."""
+        found = both(tmp_path / "a.db", TestFrames.MADE)
+        with pytest.raises(errors.UnknownCauseError, match=found.causes["cause"][0]):
+            found.behind("nothing")
+
     @pytest.mark.parametrize(
         ("cause", "reason", "error"),
         [("nothing", "x", errors.UnknownCauseError), (None, " ", errors.ComparisonError)],

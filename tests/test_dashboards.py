@@ -26,7 +26,7 @@ from workbench.dashboards import markup, page, queries, serve, summary
 from workbench.dashboards.address import PAGES, SIZES, Place, Scene, place_of, query_of
 from workbench.dashboards.answers import Answers
 from workbench.dashboards.listing import LISTING, PREVIEW_CHARACTERS
-from workbench.dashboards.neighbours import event, neighbours
+from workbench.dashboards.neighbours import neighbours
 from workbench.dashboards.queries import CancelledError, Filters
 from workbench.errors import (
     RangeError,
@@ -272,18 +272,6 @@ def test_stream_names_are_suggested(shop):
 
 
 # One event
-
-
-def test_event_is_the_row_of_the_event_table(shop):
-    """An event is its row of the event table."""
-    expected = shop.scan().filter(pl.col("position") == 40_850).collect()
-    assert_frame_equal(event(shop, 40_850), expected)
-
-
-def test_event_that_is_missing(shop):
-    """A position in a hole is an error that points to holes."""
-    with pytest.raises(UnknownPositionError, match="holes"):
-        event(shop, 80)
 
 
 def test_neighbours_are_around_an_event(shop):

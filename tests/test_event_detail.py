@@ -31,7 +31,7 @@ JSON = st.recursive(
 
 
 def row_of(history: Any, position: int) -> dict[str, Any]:
-    return neighbours.event(history, position).row(0, named=True)
+    return history.event(position).row(0, named=True)
 
 
 # What is new
@@ -251,4 +251,4 @@ def test_previous_is_found_without_a_stream(tmp_path):
     rows = [Row(1, "s", 1, PLACED, state_of(BEGIN, a=1))]
     history = open_history(write_native(tmp_path / "a.db", rows))
     assert neighbours.difference(history, row_of(history, 1))[0] is None
-    assert isinstance(neighbours.event(history, 1), pl.DataFrame)
+    assert isinstance(history.event(1), pl.DataFrame)

@@ -20,6 +20,7 @@ from test_library_projection import STEPS
 from workbench import Projection, handles, open_history, table
 from workbench.dashboards.address import Place, Scene
 from workbench.dashboards.answers import Answers
+from workbench.dashboards.exporting import ExportBar
 from workbench.dashboards.grid import Grid
 from workbench.dashboards.named_edits import Drop, NamedEdit, Set
 from workbench.dashboards.offering import offered
@@ -77,14 +78,17 @@ def made_by(code: str) -> pl.DataFrame:
 def exports(answers: Answers, place: Place, *, revisions: bool = False) -> list[Export]:
     """Return what the tables that a page shows can be exported as."""
     gc.collect()
-    before = {id(found) for found in gc.get_objects() if isinstance(found, Grid)}
+    before = {id(found) for found in gc.get_objects() if isinstance(found, ExportBar)}
 
     async def look() -> list[Export]:
         workbench = Workbench({"it": answers}, place, revisions=revisions)
         await workbench.start()
-        grids = [found for found in gc.get_objects() if isinstance(found, Grid)]
-        shown = [grid for grid in grids if id(grid) not in before and grid.view.visible]
-        return [grid._exports._export for grid in shown if grid._exports._export is not None]
+        there = gc.get_objects()
+        grids = [found for found in there if isinstance(found, Grid)]
+        passed_over = before | {id(grid._exports) for grid in grids if not grid.view.visible}
+        bars = [found for found in there if isinstance(found, ExportBar)]
+        shown = [bar for bar in bars if id(bar) not in passed_over and bar.view.visible]
+        return [bar._export for bar in shown if bar._export is not None]
 
     return asyncio.run(look())
 
@@ -144,13 +148,16 @@ def test_outcome(shop: Answers, part: str) -> None:
 
 
 def test_compare(shop: Answers) -> None:
-    """Causes, tables, and the rows of one."""
+    """Causes, what is behind one, tables, and the rows of one."""
     import test_exported_code
 
     answers = Answers(shop.history, offered([test_exported_code]))
     scene = Scene("Charges", other="OneMore", table="charges", upto=2_000)
     found = exports(answers, Place(page="compare", scene=scene))
     assert_made(found, "causes", "tables", "charges differences")
+    cause = next(iter(found[0].frame()["cause"]))
+    found = exports(answers, Place(page="compare", scene=scene.to(cause=cause)))
+    assert_made(found, f"cause {cause}")
 
 
 ONCE = (NamedEdit("once", (Drop(21_755), Set(21_036, "amount", "1"))),)
@@ -179,8 +186,24 @@ def test_what_if(shop: Answers) -> None:
     """What would have to be put right, if the events had been others."""
     scene = Scene("Overcharges", edited="once", part="changes", upto=22_000)
     place = Place(page="whatif", filters=Filters(text="wallet"), scene=scene, edits=ONCE)
-    found = [export for export in exports(shop, place) if " " in export.name]
-    assert_made(found, "problems", "events", "corrections")
+    found = exports(shop, place)
+    assert_made(found, "problems", "events", "edited by once", "corrections")
+
+
+def test_an_event(shop: Answers) -> None:
+    """What is new in it, what it made of its aggregate, and its stream."""
+
+    async def look() -> list[Export]:
+        workbench = Workbench({"it": shop}, Place(page="log", event=40_851))
+        await workbench.start()
+        pane = workbench._pages["log"]._event
+        await pane._state._asked(None)
+        bars = [pane._difference._exports, pane._state._exports, pane._grid._exports]
+        return [bar._export for bar in bars]
+
+    found = asyncio.run(look())
+    assert_made(found, "difference 40843, 40851", "state 40851", "stream order-13855")
+    assert_made(exports(shop, Place(page="whatif", event=40_851)), "event 40851")
 
 
 def test_what_is_narrowed_or_masked_is_told(shop: Answers) -> None:

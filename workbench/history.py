@@ -14,11 +14,12 @@ import polars as pl
 
 from workbench import catalog, quality
 from workbench.description import html_table, in_words
-from workbench.errors import RangeError, UnknownPositionError
+from workbench.errors import RangeError
 from workbench.following import Followable
 from workbench.inferring import Inferring
 from workbench.missing import no_stream, no_tags
 from workbench.moments import moment_of
+from workbench.numbered import Numbered
 from workbench.payload.codec import Codec
 from workbench.plotted import Plotted
 from workbench.scanning import ENVELOPE_SCHEMA, Reading
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class History(Editable, Inferring, Followable, Searchable, Traceable):
+class History(Editable, Inferring, Followable, Numbered, Searchable, Traceable):
     """An immutable, lazy selection of one source's events, in order of position.
 
     Made by `open_history`. `len(history)` counts the events.
@@ -291,24 +292,6 @@ class History(Editable, Inferring, Followable, Searchable, Traceable):
             If the source can no longer be read.
         """
         return self._reading.frames(columns, checks=checks)
-
-    def state(self, position: int) -> bytes:
-        """Return the stored bytes of one event's payload, as they lie in the source.
-
-        Raises
-        ------
-        UnknownPositionError
-            If no event has that position.
-        """
-        found = self.source.state(position)
-        if found is None:
-            msg = (
-                f"Cannot find an event at position {position:,} in {self.name!r}, which goes from "
-                f"{self.source.tail() or 0:,} to {self.source.head() or 0:,}. "
-                "Positions may have holes, which its problems list."
-            )
-            raise UnknownPositionError(msg)
-        return found
 
     # Questions to it
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -134,6 +134,37 @@ class Comparison:
         msg = f"Cannot find the table {table!r} in the comparison. {near(table, names)}"
         raise UnknownTableError(msg)
 
+    def behind(self, cause: str) -> pl.DataFrame:
+        """Return the differences that have a cause, as `divergences` does.
+
+        What has healed is left out.
+
+        Parameters
+        ----------
+        cause
+            Its name, from the column `cause` of `causes`.
+
+        Raises
+        ------
+        UnknownCauseError
+            If there is no such cause.
+        """
+        told = self._cause(cause, "look behind")
+        which = [
+            pl.col(name).eq_missing(pl.lit(told[name], DIVERGENCES.schema[name]))
+            for name in ("type", "schema_version", "column", "direction")
+        ]
+        return self.of(told["table"]).divergences(lasts=True).filter(*which)
+
+    def _cause(self, cause: str, verb: str) -> dict[str, Any]:
+        """Return the row of `causes` that has this name."""
+        told = self.causes.filter(cause=cause)
+        if told.is_empty():
+            among = near(cause, self.causes["cause"].to_list())
+            msg = f"Cannot {verb} the cause {cause!r}: there is none. {among}"
+            raise UnknownCauseError(msg)
+        return told.row(0, named=True)
+
     # What is intended
 
     def accept(self, cause: str, reason: str) -> Comparison:
@@ -153,10 +184,7 @@ class Comparison:
         ComparisonError
             If no reason is given.
         """
-        known = self.causes["cause"].to_list()
-        if cause not in known:
-            msg = f"Cannot accept the cause {cause!r}: there is none. {near(cause, known)}"
-            raise UnknownCauseError(msg)
+        self._cause(cause, "accept")
         if not reason.strip():
             msg = f"Cannot accept the cause {cause!r} without a reason. Say why it is intended."
             raise ComparisonError(msg)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workbench.dashboards.exporting import Export, ExportBar, Exported
+from workbench.dashboards.exporting import ExportBar, Exported
 from workbench.dashboards.markup import code_block, escaped, notice, table
 from workbench.dashboards.parts import button, column, failure, loading, row, text
 from workbench.dashboards.session import present
+from workbench.dashboards.ways import Ways
 from workbench.errors import WorkbenchError
 from workbench.writing import as_fixture, as_json, as_python
 
@@ -38,33 +39,28 @@ class Taking:
         self._event: Event | None = None
         self._open: str | None = None
         self._told = text(visible=False)
-        label = text("<p class='muted'>Copy as</p>", width=54, sizing_mode=None)
-        buttons = [button(form, self._asked(form), look="link") for form in FORMS]
-        self.view = column(row(label, *buttons, look="bar"), self._told)
+        ways = [(form, f"Show the event as {form}, to copy") for form in FORMS]
+        self.view = column(Ways("Copy as", ways, self._act), self._told)
 
     def show(self, event: Event) -> None:
         """Offer an event, in place of the one before."""
         self._event, self._open = event, None
         self._told.param.update(object="", visible=False)
 
-    def _asked(self, form: str) -> Callable[[Any], Awaitable[None]]:
-        async def act(_event: object) -> None:
-            if self._event is None:
-                return
-            self._open = None if self._open == form else form
-            if self._open is None:
-                self._told.visible = False
-                return
+    async def _act(self, form: str) -> None:
+        if self._event is None:
+            return
+        self._open = None if self._open == form else form
+        if self._open is None:
+            self._told.visible = False
+        else:
             self._told.param.update(object=self._made(self._event, form), visible=True)
-
-        return act
 
     def _made(self, event: Event, form: str) -> str:
         try:
             code = FORMS[form](event)
-            if self._session.on_export is not None:
-                name = f"event {event['position']}"
-                self._session.on_export(Exported(name, form, 1, len(code.encode())))
+            name = f"event {event['position']}"
+            self._session.tell(Exported(name, form, 1, len(code.encode())))
         except (WorkbenchError, OSError) as error:
             return failure(error)
         return code_block(code)
@@ -113,8 +109,13 @@ class Difference:
             return
         rows = found.select("path", _cut("before"), _cut("after")).rows()
         self._note.object = table(DIFFERENCE_TITLES, ((row, False) for row in rows))
-        name = f"difference {previous} {event['position']}"
-        self._exports.show(Export(name, lambda: found))
+        pair = f"{previous}, {event['position']}"
+        code = (
+            "import polars as pl\n\n"
+            f'history.payload_differences({pair}).filter(pl.col("path") != "timestamp")'
+        )
+        name = f"difference {pair}"
+        self._exports.show(self._answers.export(name, lambda: found, code))
         self._exports.view.visible = True
 
     async def _open_previous(self, _event: Any) -> None:  # noqa: ANN401, Panel's event
@@ -166,7 +167,7 @@ class State:
         self._note.object = f"{head}{told}{'' if found.is_empty() else made}"
         code = (
             "from workbench import state_change\n\n"
-            f"frame = state_change(history, {event['position']}, {list(self._answers.classes)!r})"
+            f"state_change(history, {event['position']}, {list(self._answers.classes)!r})"
             ".attributes"
         )
         export = self._answers.export(f"state {event['position']}", lambda: found, code)

@@ -278,7 +278,13 @@ class Compare:
                 "key",
                 "by",
                 *(shown(name) for name in ("a_before", "a_after", "b_before", "b_after")),
-            )
+            ),
+            export=self._export(
+                found,
+                f"cause {cause}",
+                lambda: found.behind(cause),
+                f"found.behind({cause!r})",
+            ),
         )
 
     async def _show_rows(self, found: Comparison, table: str | None) -> None:

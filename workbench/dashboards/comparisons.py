@@ -13,6 +13,7 @@ from workbench.catalog import short_name
 from workbench.comparing.accepted import accepted_text
 from workbench.comparing.values import DIRECTIONS
 from workbench.dashboards.trials import shown_key
+from workbench.errors import UnknownCauseError
 from workbench.tables import DIVERGENCES
 
 if TYPE_CHECKING:
@@ -72,16 +73,10 @@ def behind(comparison: Comparison, cause: str) -> pl.DataFrame:
 
     None if the comparison has no such cause: then there are no rows.
     """
-    told = comparison.causes.filter(cause=cause)
-    if told.is_empty():
+    try:
+        found = comparison.behind(cause).head(MOST)
+    except UnknownCauseError:
         return pl.DataFrame(schema={"key": pl.String, **DIVERGENCES.schema})
-    row = told.row(0, named=True)
-    one = comparison.of(row["table"])
-    which = [
-        pl.col(name).eq_missing(pl.lit(row[name], DIVERGENCES.schema[name]))
-        for name in ("type", "schema_version", "column", "direction")
-    ]
-    found = one.divergences(lasts=True).filter(*which).head(MOST)
-    keys = found.select(one.key_columns(found)).rows()
+    keys = found.select(found.columns[len(DIVERGENCES.names) :]).rows()
     named = pl.Series("key", [shown_key(list(key)) for key in keys], pl.String)
     return found.select(named, *DIVERGENCES.names)

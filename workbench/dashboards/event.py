@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workbench.catalog import short_name
-from workbench.dashboards import neighbours, queries, summary
+from workbench.dashboards import queries, summary
 from workbench.dashboards.beside import Difference, State, Taking
 from workbench.dashboards.exporting import Download
 from workbench.dashboards.grid import Cell, Grid, shown, shown_time
@@ -114,7 +114,7 @@ class EventPane:
 
     def _read(self, position: int) -> tuple[dict[str, Any], bytes, Neighbours | None]:
         history = self._answers.history
-        found = neighbours.event(history, position).row(0, named=True)
+        found = history.event(position).row(0, named=True)
         stream = found["stream"]
         around = None if stream is None else self._answers.neighbours(stream, position)
         return found, history.state(position), around

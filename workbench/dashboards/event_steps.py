@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.catalog import short_name
-from workbench.dashboards import candidates, neighbours
+from workbench.dashboards import candidates
 from workbench.dashboards.candidates import field_rows
 from workbench.dashboards.forms import no_act, position_of
 from workbench.dashboards.grid import Cell, Grid
@@ -16,6 +16,8 @@ from workbench.errors import EditError, UnknownPositionError, WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    import polars as pl
 
     from workbench.dashboards.answers import Answers
     from workbench.dashboards.named_edits import Step
@@ -101,14 +103,15 @@ class EventSteps:
         self._event = None
         history = self._answers.history
         try:
-            found = await self._answers.soon(lambda: neighbours.event(history, position))
+            found = await self._answers.soon(lambda: history.event(position))
         except UnknownPositionError as error:
             self._title.object = f"<h2>Position {position:,}</h2>{failure(error)}"
             self._parts.visible = False
             return
-        self._show(found.row(0, named=True))
+        self._show(found)
 
-    def _show(self, event: dict[str, Any]) -> None:
+    def _show(self, found: pl.DataFrame) -> None:
+        event = found.row(0, named=True)
         self._event = event
         name = escaped(short_name(event["type"] or "no type"))
         beside = (f"position {event['position']:,}", str(event["stream"] or "no stream"))
@@ -119,7 +122,10 @@ class EventSteps:
         self._names = rows["field"].to_list()
         self._unread.object = "" if self._names else _UNREAD
         if self._names:
-            self._fields.show(rows)
+            position = event["position"]
+            code = f"history.event({position})"
+            export = self._answers.export(f"event {position}", lambda: found, code)
+            self._fields.show(rows, export=export)
         else:
             self._fields.hide()
         for one in (self._field, self._value, self._after, self._type, self._stream, self._data):

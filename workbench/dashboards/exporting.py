@@ -118,7 +118,7 @@ class ExportBar:
 
     @cached_property
     def _ways(self) -> Ways:
-        return Ways(WAYS, self._act)
+        return Ways("Export", WAYS, self._act)
 
     @cached_property
     def view(self) -> pn.Column:
@@ -165,7 +165,7 @@ def made_of(export: Export, form: str, session: Session) -> str:
     """Return the HTML that hands out a table; who looks after exports is told before."""
     if form == "Python":
         code = export.code or ""
-        _tell(session, Exported(export.name, form, None, len(code.encode())))
+        session.tell(Exported(export.name, form, None, len(code.encode())))
         return code_block(code)
     name = file_name(export.name, form)
     if session.shelf is None:
@@ -174,7 +174,7 @@ def made_of(export: Export, form: str, session: Session) -> str:
     path = session.shelf.place()
     rows = write(export.frame(), path, form)
     size = path.stat().st_size
-    _tell(session, Exported(export.name, form, rows, size))
+    session.tell(Exported(export.name, form, rows, size))
     address = session.shelf.put(path, name)
     # The frame begins the download at once; the link is for a browser that does not.
     return (
@@ -190,7 +190,7 @@ def _inline(export: Export, form: str, session: Session, path: Path) -> str:
     if len(content) > MOST_INLINE_BYTES:
         said = f"{len(content):,} B are too many to be put into a notebook."
         return f"<p class=note>{said} Run the Python instead.</p>{code_block(export.code or '')}"
-    _tell(session, Exported(export.name, form, rows, len(content)))
+    session.tell(Exported(export.name, form, rows, len(content)))
     held = base64.b64encode(content).decode()
     return (
         f'<p class=note>{rows:,} rows: <a href="data:application/octet-stream;base64,{held}" '
@@ -229,12 +229,7 @@ class Download:
         def handed() -> BytesIO:
             content = make()
             form = Path(file).suffix.lstrip(".") or "bytes"
-            _tell(self._session, Exported(name, form, None, len(content)))
+            self._session.tell(Exported(name, form, None, len(content)))
             return BytesIO(content)
 
         self.view.param.update(callback=handed, filename=file)
-
-
-def _tell(session: Session, exported: Exported) -> None:
-    if session.on_export is not None:
-        session.on_export(exported)

@@ -13,13 +13,15 @@ from uuid import uuid4
 import panel as pn
 import polars as pl
 
-from workbench.dashboards.exporting import Export, ExportBar
+from workbench.dashboards.exporting import ExportBar
 from workbench.dashboards.parts import at_once, column
 from workbench.dashboards.session import UTC_NAME, present
 from workbench.dashboards.style import sheets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
+
+    from workbench.dashboards.exporting import Export
 
     Lit = tuple[int, str]
     """A cell that shines: its row's number in the frame, and its column's name."""
@@ -122,15 +124,12 @@ class Grid:
         *,
         chosen: int | None = None,
         lit: Collection[Lit] = (),
-        export: Export | None = None,
+        export: Export,
     ) -> None:
-        """Show the rows of a frame that has the columns; `chosen` is marked, `lit` cells shine.
-
-        What is exported is `export`; by default the rows as they are shown.
-        """
+        """Show the rows of a frame that has the columns; `chosen` is marked, `lit` cells shine."""
         selection = [] if chosen is None else [chosen]
         with at_once():
-            self._exports.show(export or Export("table", lambda: frame))
+            self._exports.show(export)
             if self._table is None:
                 self._table = self._made(frame, selection, lit)
             else:

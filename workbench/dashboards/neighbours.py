@@ -10,7 +10,6 @@ import polars as pl
 from workbench.dashboards.listing import listed_at
 from workbench.dashboards.queries import Filters, previous_start
 from workbench.errors import UnknownPositionError
-from workbench.payload.differing import payload_differences
 from workbench.tables import PAYLOAD_DIFFERENCES
 
 if TYPE_CHECKING:
@@ -33,32 +32,6 @@ class Neighbours:
     """The position of the event before it in the stream."""
     behind: int | None
     """The position of the event after it in the stream."""
-
-
-def event(history: History, position: int) -> pl.DataFrame:
-    """Return one event: `workbench.tables.EVENTS`, one row.
-
-    Parameters
-    ----------
-    history
-        In which to look.
-    position
-        The event's position.
-
-    Raises
-    ------
-    UnknownPositionError
-        If no event has that position.
-    """
-    found = history.between(after=position - 1, upto=position).scan().collect()
-    if found.is_empty():
-        msg = (
-            f"Cannot find an event at position {position:,} in {history.name!r}, which goes from "
-            f"{history.source.tail() or 0:,} to {history.source.head() or 0:,}. "
-            "Numbers can be missing from a log: look for holes among its problems."
-        )
-        raise UnknownPositionError(msg)
-    return found.head(1)
 
 
 def previous_of_type(history: History, found: Mapping[str, Any]) -> int | None:
@@ -101,8 +74,7 @@ def difference(history: History, found: Mapping[str, Any]) -> tuple[int | None, 
     previous = previous_of_type(history, found)
     if previous is None:
         return None, PAYLOAD_DIFFERENCES.frame()
-    before = event(history, previous).row(0, named=True)
-    differences = payload_differences(before["data"], found["data"])
+    differences = history.payload_differences(previous, found["position"])
     return previous, differences.filter(pl.col("path") != "timestamp")
 
 

@@ -37,6 +37,11 @@ class Session:
         """Whether times are shown in another zone than UTC."""
         return self.zone != UTC_NAME
 
+    def tell(self, exported: Exported) -> None:
+        """Tell whoever looks after exports of one, before it is handed out."""
+        if self.on_export is not None:
+            self.on_export(exported)
+
     def local(self, moment: datetime) -> datetime:
         """Return a moment as a clock in the zone shows it."""
         return moment.astimezone(ZoneInfo(self.zone))

@@ -18,7 +18,7 @@ export function render({ model, el }) {
   const line = document.createElement("div");
   const draw = () => {
     const label = document.createElement("span");
-    label.textContent = "Export";
+    label.textContent = model.said;
     line.replaceChildren(label, ...model.ways.map(([name, said]) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -36,23 +36,30 @@ export function render({ model, el }) {
 
 
 class Ways(pn.custom.JSComponent):
-    """Ways out of a table.
+    """Ways to take along what is shown.
 
     Parameters
     ----------
+    said
+        What stands before them.
     ways
         The name of each, and what it does.
     act
         Called with the name of the one that was clicked.
     """
 
+    said: str = param.String()  # type: ignore[assignment]
     ways: list[tuple[str, str]] = param.List(default=[])  # type: ignore[assignment]
     _esm = _SCRIPT
 
     def __init__(
-        self, ways: Sequence[tuple[str, str]], act: Callable[[str], Awaitable[None]]
+        self,
+        said: str,
+        ways: Sequence[tuple[str, str]],
+        act: Callable[[str], Awaitable[None]],
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
+            said=said,
             ways=list(ways),
             min_height=20,
             sizing_mode="stretch_width",

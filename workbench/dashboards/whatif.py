@@ -134,7 +134,14 @@ class WhatIf:
         rows = steps_in_words(edit)
         self._steps_note.object = "" if rows.height else _EMPTY
         if rows.height:
-            self._steps.show(rows.select("*", _AWAY))
+            history = self._answers.history
+            imports, call = edit.call()
+            export = self._answers.export(
+                f"edited by {edit.name}",
+                lambda: edit.applied(history).edited_events(),
+                "\n".join([*imports, f"edited = {call}", "edited.edited_events()"]),
+            )
+            self._steps.show(rows.select("*", _AWAY), export=export)
         else:
             self._steps.hide()
         code = escaped(edit.python(self._answers.history.name))
