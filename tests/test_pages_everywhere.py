@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from browser import ARGUMENTS, Watched, chromium, serving, watching, why_no_browser
 from polars.testing import assert_frame_equal
+from stores import append, simple_rows, write_native
 
 from workbench import open_history
 from workbench.samples import shop_path
@@ -271,3 +272,73 @@ def test_lanes_of_a_stream_that_is_not_there(page, session):
     page.locator(".notice.error", has_text="Cannot find the stream").wait_for()
     page.get_by_role("button", name="order-0").click()
     page.get_by_text("No streams yet.").wait_for()
+
+
+def test_a_page_that_is_busy_lets_go_of_parts(page, session):
+    """What was taken away goes too where news come more often than Bokeh waits for a rest.
+
+    The news are imitated: their call comes all the time, and the wait of Bokeh is a second.
+    """
+    session.open("?page=log")
+    see(page, ".wb-status p", "1 to 50 of 54,375 events")
+    page.evaluate("""() => {
+        const document = window.Bokeh.documents[0];
+        document._recompute_timeout = 1_000;
+        setInterval(() => document._schedule_recompute_all_models(), 50);
+    }""")
+    there = "window.Bokeh.documents[0]._all_models"
+    for name in ("Schemas", "Log"):
+        page.evaluate(f"window.before = [...{there}.keys()]")
+        page.get_by_role("button", name=name, exact=True).click()
+        kept = f"window.before.filter((id) => {there}.has(id)).length"
+        page.wait_for_function(f"{kept} < window.before.length / 2")
+
+
+def test_a_table_is_drawn_once(page, session):
+    """Of new rows each is drawn once, and without handles: a column is widened at its head."""
+    session.open("?page=log&type=Order.Returned")
+    see(page, ".wb-status p", "1 to 50 of 162 events")
+    table = page.locator(".wb-list .tabulator-table")
+    assert table.locator(".tabulator-row").count() == 50
+    assert table.locator(".tabulator-col-resize-handle").count() == 0
+    assert page.locator(".wb-list .tabulator-header .tabulator-col-resize-handle").count() > 0
+    table.evaluate("""table => {
+        window.drawn = 0;
+        const look = (changes) => changes.forEach(({ addedNodes }) => window.drawn +=
+            [...addedNodes].filter((node) => node.classList?.contains("tabulator-row")).length);
+        new MutationObserver(look).observe(table, { childList: true });
+    }""")
+    page.get_by_role("button", name="Next →").click()
+    see(page, ".wb-status p", "51 to 100 of 162 events")
+    page.wait_for_function("window.drawn >= 50")
+    page.get_by_role("button", name="Last", exact=True).click()
+    see(page, ".wb-status p", "113 to 162 of 162 events")
+    page.wait_for_function("window.drawn >= 100")
+    assert page.evaluate("window.drawn") == 100
+
+
+def test_a_button_listens_once(context, tmp_path):
+    """A button whose label changes while events come has as many listeners as before."""
+    store = write_native(tmp_path / "store.db", simple_rows(100), wal=True)
+    with (
+        serving({"it": store}) as address,
+        watching(context.new_page(), address, PATIENCE_MS) as session,
+    ):
+        page = session.page
+        session.open("?page=log")
+        see(page, ".wb-status p", "1 to 50 of 100 events")
+        page.evaluate("""() => {
+            window.listening = 0;
+            for (const [name, more] of [["addEventListener", 1], ["removeEventListener", -1]]) {
+                const act = EventTarget.prototype[name];
+                EventTarget.prototype[name] = function (...options) {
+                    if (this.classList?.contains("wb-news")) window.listening += more;
+                    return act.apply(this, options);
+                };
+            }
+        }""")
+        for count in (101, 102, 103, 104):
+            append(store, simple_rows(count)[-1:])
+            news = f"{count - 100} new event{'s' if count > 101 else ''}"
+            page.get_by_role("button", name=news, exact=True).wait_for()
+        assert page.evaluate("window.listening") <= 2

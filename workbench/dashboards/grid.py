@@ -106,6 +106,8 @@ class Grid:
         self._on_click = on_click
         self._configuration: dict[str, Any] = {
             "columns": [_described(cell, sortable=sortable) for cell in cells],
+            # Else each cell has a handle of its own to widen its column, and four listeners.
+            "columnDefaults": {"resizable": "header"},
             # So few rows are drawn at once: the other way draws them twice, and measures each.
             "renderVertical": "basic",
         }

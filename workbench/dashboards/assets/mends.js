@@ -25,7 +25,7 @@
   };
   const watch = (root) => {
     new MutationObserver(() => mend(root)).observe(root, { childList: true, subtree: true });
-    root.addEventListener("load", settle, true);
+    root.addEventListener("load", () => root.querySelector(".tabulator") && settle(), true);
   };
   const attach = Element.prototype.attachShadow;
   Element.prototype.attachShadow = function (options) {
@@ -74,5 +74,53 @@
       if (models.length !== views.length || models.some((model, i) => views[i]?.model !== model))
         this.update_children();
     };
+  });
+
+  // Panel's buttons listen once more to their own element each time their label changes.
+  whenThere(() => {
+    const view = prototypeOf("panel.models.widgets.Button");
+    if (!view || view.render.isTidy) return;
+    const render = view.render;
+    view.render = function () {
+      const { el } = this, add = el.addEventListener, heard = [];
+      for (const [kind, act] of this.wbHeard ?? []) el.removeEventListener(kind, act);
+      this.wbHeard = heard;
+      el.addEventListener = (kind, act, ...options) => {
+        heard.push([kind, act]);
+        add.call(el, kind, act, ...options);
+      };
+      try {
+        render.call(this);
+      } finally {
+        delete el.addEventListener;
+      }
+    };
+    view.render.isTidy = true;
+  });
+
+  // Tabulator draws all rows anew when its height has changed, also where it has drawn all of them:
+  // once for what was taken away, and once more for what has come.
+  whenThere(() => {
+    const view = prototypeOf("panel.models.tabulator.DataTabulator");
+    if (!view || view.tableBuilt.isCalm) return;
+    const built = view.tableBuilt;
+    view.tableBuilt = function () {
+      const table = this.tabulator;
+      if (table.options.renderVertical === "basic") table.eventBus.subscribe("table-resize", () => {});
+      built.call(this);
+    };
+    view.tableBuilt.isCalm = true;
+  });
+
+  // Bokeh lets go of parts that were taken away once nothing has come for half a minute. That may
+  // be never on a page that follows: here it is half a minute after the first of them.
+  whenThere(() => {
+    const all = window.Bokeh?.require("document/document").Document.prototype;
+    const schedule = all?._schedule_recompute_all_models;
+    if (!schedule || schedule.isSteady) return;
+    all._schedule_recompute_all_models = function () {
+      if (this._recompute_timer === null) schedule.call(this);
+    };
+    all._schedule_recompute_all_models.isSteady = true;
   });
 })();
