@@ -153,7 +153,8 @@ class TableDifferences:
         items = self.items.filter("lasts") if lasts else self.items
         return self._diverging(items if most is None else items.head(most))
 
-    def key_columns(self, divergences: pl.DataFrame) -> list[str]:
+    @staticmethod
+    def key_columns(divergences: pl.DataFrame) -> list[str]:
         """Return what the key columns are called in a frame of divergences."""
         return divergences.columns[len(DIVERGENCES.names) :]
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from workbench.catalog import short_name
 from workbench.comparing.accepted import accepted_text
+from workbench.comparing.differences import TableDifferences
 from workbench.comparing.values import DIRECTIONS
 from workbench.dashboards.trials import shown_key
 from workbench.errors import UnknownCauseError
@@ -71,12 +72,12 @@ def accepted_file(comparison: Comparison) -> str:
 def behind(comparison: Comparison, cause: str) -> pl.DataFrame:
     """Return the first differences of a cause: `DIVERGENCES`, after the row's key as text.
 
-    None if the comparison has no such cause: then there are no rows.
+    If the comparison has no such cause, there are no rows.
     """
     try:
         found = comparison.behind(cause).head(MOST)
     except UnknownCauseError:
         return pl.DataFrame(schema={"key": pl.String, **DIVERGENCES.schema})
-    keys = found.select(found.columns[len(DIVERGENCES.names) :]).rows()
+    keys = found.select(TableDifferences.key_columns(found)).rows()
     named = pl.Series("key", [shown_key(list(key)) for key in keys], pl.String)
     return found.select(named, *DIVERGENCES.names)

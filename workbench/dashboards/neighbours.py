@@ -10,6 +10,7 @@ import polars as pl
 from workbench.dashboards.listing import listed_at
 from workbench.dashboards.queries import Filters, previous_start
 from workbench.errors import UnknownPositionError
+from workbench.payload.differing import payload_differences
 from workbench.tables import PAYLOAD_DIFFERENCES
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def difference(history: History, found: Mapping[str, Any]) -> tuple[int | None, 
     previous = previous_of_type(history, found)
     if previous is None:
         return None, PAYLOAD_DIFFERENCES.frame()
-    differences = history.payload_differences(previous, found["position"])
+    before = history.event(previous)["data"].item()
+    differences = payload_differences(before, found["data"])
     return previous, differences.filter(pl.col("path") != "timestamp")
 
 
