@@ -25,6 +25,7 @@ from strategies import histories, predicates
 from workbench import History, copy_history, errors, open_history
 from workbench.copying import _commit
 from workbench.export import export
+from workbench.sources import delta
 from workbench.sources.delta import FILE_NAME, RECEIVER, files_of
 from workbench.tables import EVENTS
 
@@ -215,6 +216,21 @@ def test_archive_that_grows_is_seen(store, archived):
     copy_history(open_history(store), archived, progress=False)
     assert (len(history), history.head) == (31, 31)
     assert "shop:Order.Lost" in history.type_names()
+
+
+def test_log_is_read_again_where_it_changed(store, archived, monkeypatch):
+    """The table's log is read once for each of its versions, also of those of one moment."""
+    history, read = open_history(archived), []
+    monkeypatch.setattr(delta, "delta_table", lambda path: read.append(path) or DeltaTable(path))
+    log = archived / "_delta_log"
+    DeltaTable(archived).create_checkpoint()
+    for position in (31, 32, 33):
+        append(store, [Row(position, f"stream-{position}", 1, "shop:Order.Lost", state_of())])
+        copy_history(open_history(store), archived, progress=False)
+        os.utime(log, (1, 1))
+        read.clear()
+        assert [history.head, history.source.tail(), len(history)] == [position, 1, position]
+        assert len(read) == 1
 
 
 def test_archive_is_followed(store, archived):

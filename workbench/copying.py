@@ -35,6 +35,7 @@ from workbench.sources.delta import (
     MARK,
     RECEIVER,
     ArchiveSource,
+    Log,
     delta_table,
     is_delta,
     origin_of,
@@ -216,7 +217,7 @@ def _known(path: Path) -> DeltaTable:
 def _archived(path: Path) -> History:
     """Return the archive as a history."""
     origin = origin_of(delta_table(path)) or {}
-    return History(ArchiveSource(path.name, "archive", path, origin), target=str(path))
+    return History(ArchiveSource(path.name, "archive", path, origin, Log(path)), target=str(path))
 
 
 def _check_goes_on(history: History, path: Path, last: int) -> None:

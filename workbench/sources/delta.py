@@ -9,6 +9,7 @@ like a folder of Parquet files, as of the version that it had when it was opened
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -35,6 +36,7 @@ MARK = "workbench.archive"
 """The table property that marks an archive, and says of what."""
 RECEIVER = "workbench.archive"
 """The name under which each commit records the last position that it holds."""
+_COMMIT = re.compile(r"[0-9]{20}\.json")
 FILE_NAME = re.compile(r"events-[0-9]+-[0-9]+-[0-9a-f]+\.parquet")
 
 
@@ -65,7 +67,7 @@ def open_delta(path: Path, columns: Columns | None = None) -> LazySource:
     table = delta_table(path)
     origin = origin_of(table)
     if origin is not None and columns is None:
-        return ArchiveSource(path.name, f"{origin['kind']}, archived", path, origin)
+        return ArchiveSource(path.name, f"{origin['kind']}, archived", path, origin, Log(path))
     with reading(path.name):
         rows = as_events(pl.scan_delta(table), columns, path.name)
         kind = f"Delta table, version {table.version()}"
@@ -142,6 +144,44 @@ def files_of(table: DeltaTable) -> list[File]:
     return sorted((File(*row) for row in known.iter_rows()), key=lambda file: file.first)
 
 
+class Log:
+    """The files of an archive as of its newest version; its log is read again once that changed.
+
+    Parameters
+    ----------
+    path
+        The folder of the table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: tuple[object, list[File]] | None = None
+
+    def files(self) -> list[File]:
+        """Return them, in order of position.
+
+        Raises
+        ------
+        StoreUnreadableError
+            If the table cannot be read.
+        """
+        state, known = self._state(), self._known
+        if known is None or state is None or known[0] != state:
+            known = self._known = state, files_of(delta_table(self._path))
+        return known[1]
+
+    def _state(self) -> object:
+        """Return what another commit changes: each is a file of its own, by its number."""
+        folder = self._path / "_delta_log"
+        try:
+            found = folder.stat()
+            with os.scandir(folder) as entries:
+                commits = [entry.name for entry in entries if _COMMIT.fullmatch(entry.name)]
+        except OSError:
+            return None  # whoever reads it says why
+        return found.st_ino, found.st_mtime_ns, max(commits, default=None)
+
+
 @dataclass(frozen=True, eq=False)
 class ArchiveSource(LazySource):
     """The events of an archive, as of its newest version whenever they are asked for."""
@@ -149,6 +189,7 @@ class ArchiveSource(LazySource):
     path: Path
     origin: dict[str, Any] = field(repr=False)
     """What the archive says of the source that was copied."""
+    log: Log = field(repr=False)
 
     @property
     def application(self) -> str | None:
@@ -163,7 +204,7 @@ class ArchiveSource(LazySource):
 
     def rows(self, selection: Selection) -> pl.LazyFrame:
         """Return the rows of all files that may have some of a selection."""
-        files = files_of(delta_table(self.path))
+        files = self.log.files()
         chosen = [file for file in files if file.may_have(selection)]
         if not chosen:
             return EVENTS.frame().lazy()
@@ -173,11 +214,11 @@ class ArchiveSource(LazySource):
 
     def head(self) -> int | None:
         """The last position, as the table's log states it."""
-        return max((file.last for file in files_of(delta_table(self.path))), default=None)
+        return max((file.last for file in self.log.files()), default=None)
 
     def tail(self) -> int | None:
         """The first position, as the table's log states it."""
-        return min((file.first for file in files_of(delta_table(self.path))), default=None)
+        return min((file.first for file in self.log.files()), default=None)
 
 
 def _in_order(files: list[File]) -> bool:
