@@ -114,6 +114,23 @@ def test_one_follower_for_all(store):
     assert live.sessions == 0
 
 
+def test_who_cannot_be_told_stops_nobody(store):
+    """A page that ends while news are told does not keep them from the others."""
+    live = Live(open_history(store))
+
+    def gone():
+        raise RuntimeError("the page is gone")
+
+    told = threading.Event()
+    leaves = [live.join(gone), live.join(told.set)]
+    assert told.wait(PATIENCE_S)
+    told.clear()
+    grow(store, simple_rows(12)[10:])
+    assert told.wait(PATIENCE_S)
+    for leave in leaves:
+        leave()
+
+
 def test_can_be_joined_again(store):
     """After the last has left, another can begin anew."""
     live = Live(open_history(store))

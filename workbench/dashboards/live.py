@@ -7,6 +7,7 @@ is on its page, from answers that all share.
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ RECEIVERS_S = 2.0
 RETRY_S = 1.0
 """The time after which a store that cannot be read is tried again."""
 _UNKNOWN = object()
+_LOG = logging.getLogger(__name__)
 
 
 class Live:
@@ -179,7 +181,10 @@ class Live:
         with self._lock:
             told = [] if stop.is_set() else list(self._told.values())
         for tell in told:
-            tell()
+            try:
+                tell()
+            except Exception:  # noqa: BLE001, whose page ends at this moment is no loss to others
+                _LOG.info("One who follows could not be told of news.", exc_info=True)
 
 
 def _end_of(source: Source) -> Hashable:
