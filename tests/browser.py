@@ -34,13 +34,18 @@ SERVE = """
 import importlib, json, sys
 from workbench import open_history
 from workbench.dashboards import serve
+from workbench.dashboards.access import Access
 from workbench.dashboards.offering import offered
 histories = {name: open_history(path) for name, path in json.loads(sys.argv[1]).items()}
 classes = json.loads(sys.argv[2])
-projections = offered(map(importlib.import_module, sys.argv[3:]))
+access = Access(ready=int(sys.argv[3]))
+projections = offered(map(importlib.import_module, sys.argv[4:]))
 tell = lambda address: print(address, flush=True)
-serve(histories, projections=projections, classes=classes, port=0, on_ready=tell)
+serve(
+    histories, projections=projections, classes=classes, port=0, on_ready=tell, access=access
+)
 """
+READY = "2"  # sessions made ahead: some visitors of a test get one, and some do not
 GO = """query => {
     history.pushState({}, "", query);
     dispatchEvent(new PopStateEvent("popstate"));
@@ -73,7 +78,7 @@ def serving(
     targets = json.dumps({name: str(path) for name, path in stores.items()})
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE, targets, json.dumps(list(classes)), *modules],
+        [sys.executable, "-c", SERVE, targets, json.dumps(list(classes)), READY, *modules],
         stdout=subprocess.PIPE,
         env=environment,
         text=True,

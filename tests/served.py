@@ -29,7 +29,7 @@ def served(*arguments: object, folder: Path | None = None, **environment: str) -
     """Serve with these arguments on a free port, in a folder; yield what makes requests to it."""
     command = [sys.executable, "-m", "workbench", "serve", *map(str, arguments)]
     with subprocess.Popen(
-        [*command, "--port", "0", "--no-open"],
+        [*command, "--port", "0", "--no-open", "--ready", "2"],
         stdout=subprocess.PIPE,
         cwd=folder,
         env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", **environment},

@@ -302,7 +302,12 @@ def test_a_table_is_drawn_once(page, session):
     assert table.locator(".tabulator-row").count() == 50
     assert table.locator(".tabulator-col-resize-handle").count() == 0
     assert page.locator(".wb-list .tabulator-header .tabulator-col-resize-handle").count() > 0
-    table.evaluate("""table => {
+    table.evaluate("""async table => {
+        const frame = () => new Promise(requestAnimationFrame);
+        for (const link of table.getRootNode().querySelectorAll("link"))
+            while (!link.sheet) await frame();  // else all is laid out anew once it came
+        await frame();
+        await frame();
         window.drawn = 0;
         const look = (changes) => changes.forEach(({ addedNodes }) => window.drawn +=
             [...addedNodes].filter((node) => node.classList?.contains("tabulator-row")).length);

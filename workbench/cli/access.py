@@ -74,6 +74,14 @@ ACCESS = (
         help="Let git revisions of projections be compared; their code runs here. "
         "On 127.0.0.1 alone.",
     ),
+    click.option(
+        "--ready",
+        type=click.IntRange(0),
+        default=20,
+        show_default=True,
+        metavar="N",
+        help="Make so many sessions ahead, for those who will come; each takes 4 MiB of memory.",
+    ),
 )
 
 
@@ -91,6 +99,7 @@ class Guard:
     audit_log: Path | None
     edit_code: bool = False
     revisions: bool = False
+    ready: int = 0
 
     def access(self) -> Access:
         """Return it as the pages take it, once it is known to be safe.
@@ -111,6 +120,7 @@ class Guard:
             self.audit_log,
             writes=self.edit_code,
             revisions=self.revisions,
+            ready=self.ready,
         )
         found.check()
         if not (found.is_local or found.is_secret):

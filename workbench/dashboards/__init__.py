@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from workbench import Projection
     from workbench.dashboards.address import Place
     from workbench.dashboards.answers import Answers
-    from workbench.dashboards.exporting import Exported
     from workbench.dashboards.offering import Offer
     from workbench.dashboards.shelf import Shelf
     from workbench.dashboards.shell import Workbench
@@ -40,6 +39,8 @@ __all__ = ["page", "serve", "serve_folder"]
 MOST_NAMED = 3  # histories, in a title
 LOCAL = Access()
 """This machine alone, without a login."""
+OF_ONE = Access(ready=0)
+"""The same, for one person who has chosen no history yet."""
 
 
 def serve(
@@ -120,21 +121,21 @@ def serve_folder(
     port = _free(LOCAL.host, port)
     from workbench.dashboards.folder import Folder, listed
     from workbench.dashboards.parts import column, text
-    from workbench.dashboards.style import asset, sheets
+    from workbench.dashboards.style import sheets
+    from workbench.dashboards.visits import frame
 
     folder = Folder(path)
 
     def start() -> Column:
         from bokeh.io import curdoc
 
-        curdoc().template = asset("page.html")  # type: ignore[assignment]  # as below
-        curdoc().template_variables["mends"] = asset("mends.js")
+        frame(curdoc())
         return column(text(listed(path, folder.look())), stylesheets=sheets("root"))
 
     _serve(
         folder,
         port,
-        LOCAL,
+        OF_ONE,
         show=show,
         on_ready=None if on_ready is None else lambda address: on_ready(f"{address}start"),
         prefix=prefix,
@@ -153,18 +154,13 @@ def _serve(
     others: Mapping[str, Callable[[], object]] | None = None,
 ) -> None:
     import panel as pn
-    from bokeh.io import curdoc
-    from bokeh.models import CustomJS
     from bokeh.util.warnings import BokehUserWarning
-    from panel.io.resources import LOCAL_DIST
 
-    from workbench.dashboards.address import place_of
-    from workbench.dashboards.audit import Person, append, audited
+    from workbench.dashboards.audit import append
+    from workbench.dashboards.ready import ReadySessions
     from workbench.dashboards.sending import mend_sending
-    from workbench.dashboards.session import Session
     from workbench.dashboards.shelf import Shelf
-    from workbench.dashboards.shell import Workbench
-    from workbench.dashboards.style import LOST, asset
+    from workbench.dashboards.visits import Visits
 
     pn.extension("tabulator", "plotly")
     mend_sending()
@@ -173,37 +169,10 @@ def _serve(
     if access.audit_log is not None:
         append(access.audit_log)
     shelf = Shelf()
+    visits = Visits(answers, access, shelf)
     title = f"{', '.join(list(answers)[:MOST_NAMED])} · event workbench"
-
-    def opened() -> Workbench:
-        # Panel says so when it renders the page, which a session that is made anew for an open
-        # page never is: its sheets would be asked of Panel's own site.
-        location, document = pn.state.location, curdoc()
-        document.template_variables.setdefault("dist_url", LOCAL_DIST)
-        person = Person.of(getattr(document.session_context, "request", None))
-
-        def told(exported: Exported) -> None:
-            audited(person, exported, workbench.place, next(iter(answers)), access.audit_log)
-
-        session = Session(shelf=shelf, on_export=told)
-        workbench = Workbench(
-            answers,
-            place_of(location.search if location else ""),
-            session,
-            writes=access.writes,
-            revisions=access.revisions,
-        )
-        workbench.prepare()
-        pn.state.onload(workbench.start)
-        workbench.follow_in(document.add_next_tick_callback)
-        document.on_session_destroyed(lambda _context: workbench.end())
-        document.template = asset("page.html")  # type: ignore[assignment]  # Panel takes text too
-        document.template_variables.update(user=person.user, mends=asset("mends.js"))
-        document.js_on_event("connection_lost", CustomJS(code=LOST))
-        return workbench
-
     try:
-        applications = {"/": opened, **(others or {})}
+        applications = {"/": visits.open, **(others or {})}
         server = _guarded(applications, title, port, access, show=show, shelf=shelf, prefix=prefix)
     except OSError as error:
         raise _refused(port, error) from error
@@ -212,6 +181,8 @@ def _serve(
     gc.freeze()
     with shelf:
         server.start()
+        contexts = server._tornado._applications  # noqa: SLF001, as below
+        server.io_loop.add_callback(ReadySessions(contexts["/"], visits, access.ready).fill)
         if on_ready is not None:
             on_ready(f"{_address(access, port).removesuffix('/')}{prefix}/")
         server.run_until_shutdown()

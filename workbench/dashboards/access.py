@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LOOPBACK: Final = "127.0.0.1"
 EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104, where nobody without a login gets in
+READY: Final = 20
+"""How many sessions are made ahead."""
 PROVIDERS: Final = (
     *("auth0", "azure", "azurev2", "bitbucket", "generic", "github", "gitlab", "google", "okta"),
 )
@@ -152,7 +154,7 @@ class OAuth:
 
 @dataclass(frozen=True)
 class Access:
-    """Where the pages are served, and who may see them.
+    """Where the pages are served, who may see them, and for how many at once.
 
     Parameters
     ----------
@@ -171,6 +173,9 @@ class Access:
         Whether projections may be written on the pages: their code runs in this process.
     revisions
         Whether code of git revisions may be run from the pages, in processes of its own.
+    ready
+        How many sessions are made ahead while nobody waits, so that as many who come get theirs
+        at once. Each takes some 4 MiB of memory.
     """
 
     host: str = LOOPBACK
@@ -181,6 +186,7 @@ class Access:
     audit_log: Path | None = None
     writes: bool = False
     revisions: bool = False
+    ready: int = READY
 
     @property
     def is_local(self) -> bool:

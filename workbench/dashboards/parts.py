@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
-from bokeh.models import ImportedStyleSheet
-from panel.io.notebook import replace_inline_css
 
 from workbench.dashboards.markup import notice
 from workbench.dashboards.style import sheets
@@ -14,8 +12,6 @@ from workbench.dashboards.style import sheets
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractContextManager
-
-    from bokeh.document import Document
 
     Act = Callable[[Any], Awaitable[None]]
     """What a click or a change of value does; it is given Panel's event."""
@@ -28,14 +24,36 @@ def at_once() -> AbstractContextManager[None]:
     return pn.io.hold()
 
 
+class Plain:
+    """A part that has our sheets alone.
+
+    Panel links some more to each part, which say nothing of these: a browser would fetch them
+    for each before it shows it, and in a notebook from Panel's own site.
+    """
+
+    def _process_param_change(self, params: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = super()._process_param_change(params)  # type: ignore[misc]
+        if "stylesheets" in found:
+            found["stylesheets"] = [one for one in found["stylesheets"] if isinstance(one, str)]
+        return found
+
+
+class Column(Plain, pn.Column):
+    """Parts below each other."""
+
+
+class Row(Plain, pn.Row):
+    """Parts beside each other."""
+
+
 def column(*parts: pn.viewable.Viewable, look: str = "", **options: Any) -> pn.Column:  # noqa: ANN401
     """Return parts below each other; `look` names classes of `layout.css`."""
-    return pn.Column(*parts, **_boxed(look, options))
+    return Column(*parts, **_boxed(look, options))
 
 
 def row(*parts: pn.viewable.Viewable, look: str = "bar", **options: Any) -> pn.Row:  # noqa: ANN401
     """Return parts beside each other; `look` names classes of `layout.css`."""
-    return pn.Row(*parts, **_boxed(look, options))
+    return Row(*parts, **_boxed(look, options))
 
 
 def _boxed(look: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -48,19 +66,10 @@ def _boxed(look: str, options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class Text(pn.pane.HTML):
-    """HTML that asks for no sheets from Panel's own site when it changes in a notebook."""
+class Text(Plain, pn.pane.HTML):
+    """A place for HTML."""
 
     priority = 0  # Panel must not choose it by itself for what looks like HTML
-
-    def _get_properties(self, doc: Document | None) -> dict[str, Any]:
-        properties: dict[str, Any] = super()._get_properties(doc)
-        if pn.config.inline:
-            properties["stylesheets"] = [
-                replace_inline_css(sheet) if isinstance(sheet, ImportedStyleSheet) else sheet
-                for sheet in properties["stylesheets"]
-            ]
-        return properties
 
 
 def text(html: str = "", **options: Any) -> Text:  # noqa: ANN401, Panel's options
@@ -134,6 +143,7 @@ def choice(
         **{"margin": 0, "align": "center", **others},
     )
     found.param.watch(act, "value")
+    at_a_touch(found)
     return found
 
 
@@ -144,6 +154,7 @@ def field(name: str, placeholder: str, act: Act, **options: Any) -> pn.widgets.T
         label=name, placeholder=placeholder, stylesheets=sheets("field"), **chosen
     )
     found.param.watch(act, "value")
+    at_a_touch(found)
     return found
 
 
@@ -159,6 +170,7 @@ def offers(act: Act) -> pn.widgets.RadioBoxGroup:
         stylesheets=sheets("field"),
     )
     found.param.watch(act, "value")
+    at_a_touch(found)
     return found
 
 
@@ -172,7 +184,16 @@ def checks(act: Act) -> pn.widgets.CheckBoxGroup:
         stylesheets=sheets("field"),
     )
     found.param.watch(act, "value")
+    at_a_touch(found)
     return found
+
+
+def at_a_touch(found: pn.reactive.Syncable) -> None:
+    """Have what a person does there act at once: Panel waits 50 ms for more of the same.
+
+    That helps where values come in a stream, as of a slider, and only costs where they do not.
+    """
+    found._debounce = 0  # type: ignore[misc]  # noqa: SLF001, there is no public way in
 
 
 def loading(what: str, *, tall: bool = False) -> str:

@@ -17,7 +17,16 @@ from workbench.dashboards.markup import escaped
 from workbench.dashboards.mends import Mends
 from workbench.dashboards.overview import Overview
 from workbench.dashboards.own_work import OwnWork
-from workbench.dashboards.parts import at_once, button, choice, column, failure, row, text
+from workbench.dashboards.parts import (
+    at_a_touch,
+    at_once,
+    button,
+    choice,
+    column,
+    failure,
+    row,
+    text,
+)
 from workbench.dashboards.present import Present
 from workbench.dashboards.replay import Replay
 from workbench.dashboards.schemas import SchemasPage
@@ -140,6 +149,7 @@ class Workbench(pn.viewable.Viewer):
             self._view.append(Mends())
         if self._location is not None:
             self._location.param.watch(self._follow, "search")
+            at_a_touch(self._location)
             self._browser = pn.state.browser_info
             if self._browser is not None:
                 self._browser.param.watch(self._learn_zone, "timezone")
@@ -155,6 +165,11 @@ class Workbench(pn.viewable.Viewer):
         """What is shown."""
         return self._place
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether nothing is wrong with what is shown."""
+        return not self._failed.visible
+
     def prepare(self) -> None:
         """Make the page where to begin, so that it comes with the first answer of the server.
 
@@ -165,6 +180,18 @@ class Workbench(pn.viewable.Viewer):
             page = self._page(self._place)
             if isinstance(page, Overview):
                 page.greet()
+
+    def begin_at(self, query: str) -> None:
+        """Begin where a URL's query says, in place of where it was prepared for."""
+        place = place_of(query)
+        if place == self._place:
+            return
+        self._place = place
+        if self._location is not None:
+            self._location.search = query
+        if place.zone:
+            self._body.clear()
+        self.prepare()
 
     async def start(self) -> None:
         """Show where to begin, in the zone of the browser where that is asked for."""
@@ -177,6 +204,8 @@ class Workbench(pn.viewable.Viewer):
     def follow_in(self, soon: Soon) -> None:
         """Stay current from when it is shown on; `soon` runs a function in the session's loop."""
         self._soon = soon
+        if self._view._models:  # noqa: SLF001, it waited to be shown
+            self._present.begin(soon)
 
     def end(self) -> None:
         """Follow nothing any longer."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import param
 
+from workbench.dashboards.parts import Plain
 from workbench.dashboards.style import sheets
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ export function render({ model, el }) {
 """
 
 
-class Ways(pn.custom.JSComponent):
+class Ways(Plain, pn.custom.JSComponent):
     """Ways to take along what is shown.
 
     Parameters
