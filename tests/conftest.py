@@ -19,7 +19,7 @@ from workbench.samples import shop_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
     from servers.postgres import PostgresServer
 
     from workbench import History
@@ -98,3 +98,9 @@ def browser() -> Iterator[Browser]:
         found = driver.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         yield found
         found.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> BrowserContext:
+    """Return what the pages of one file share, as the tabs of one person do: what was loaded."""
+    return browser.new_context(viewport={"width": 1280, "height": 900})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from contextlib import asynccontextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -262,6 +263,29 @@ async def test_it_shows_what_came_while_it_waited(store):
         await served.loaded(session, EVENTS.format(25))
         served.visits._made[session.document].end()
         assert served.answers.live.sessions == 0
+
+
+@in_a_loop
+async def test_no_news_are_lost_while_a_page_is_sent(store):
+    """Panel drops what another thread asks of a document while it writes the page: not the news."""
+    async with serving(store) as served:
+        await served.filled()
+        served.ready._most = 0
+        session = await served.visit()
+        await served.loaded(session, EVENTS.format(20))
+        document = session.document
+        present = served.visits._made[document]._present
+        await until(lambda: not (present._is_asked or present._is_busy))
+        held = list(document.callbacks._held_events)  # as `panel.io.resources.patch_model_css` does
+        document.hold()
+        grow(store, simple_rows(25)[20:])
+        patience = time.monotonic() + PATIENCE_S
+        while not present._is_asked:  # the loop is busy, and the follower tells its news
+            assert time.monotonic() < patience
+            time.sleep(0.01)  # noqa: ASYNC251, as above
+        document.callbacks._held_events = held
+        document.unhold()
+        await until(lambda: EVENTS.format(25) in text_of(document))
 
 
 @in_a_loop

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import BrowserContext
 
 REASON = why_no_browser()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
@@ -45,8 +45,8 @@ def address(repository: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def watched(browser: Browser, address: str) -> Iterator[Watched]:
-    with watching(browser.new_page(), address, PATIENCE_MS) as found:
+def watched(context: BrowserContext, address: str) -> Iterator[Watched]:
+    with watching(context.new_page(), address, PATIENCE_MS) as found:
         yield found
 
 

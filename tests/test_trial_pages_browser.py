@@ -22,7 +22,7 @@ from workbench.samples.overcharges import ChargedOnce, Overcharges
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import BrowserContext, Page
 
 REASON = why_no_browser()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
@@ -47,10 +47,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def watched(browser: Browser, address: str) -> Iterator[Watched]:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    with watching(page, address, PATIENCE_MS) as found:
-        page.expose_function("evil", lambda: found.errors.append("evil ran"))
+def watched(context: BrowserContext, address: str) -> Iterator[Watched]:
+    with watching(context.new_page(), address, PATIENCE_MS) as found:
+        found.page.expose_function("evil", lambda: found.errors.append("evil ran"))
         yield found
 
 

@@ -17,7 +17,7 @@ from workbench.samples.overcharges import Overcharges
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import BrowserContext, Page
 
 REASON = why_no_browser()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
@@ -30,9 +30,8 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture
-def watched(browser: Browser, address: str) -> Iterator[Watched]:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    with watching(page, address, PATIENCE_MS) as found:
+def watched(context: BrowserContext, address: str) -> Iterator[Watched]:
+    with watching(context.new_page(), address, PATIENCE_MS) as found:
         yield found
 
 

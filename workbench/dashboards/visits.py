@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import panel as pn
 from bokeh.io import curdoc
 from bokeh.models import CustomJS
 from panel.io.resources import LOCAL_DIST, parse_template
+from panel.io.state import set_curdoc
 
 from workbench.dashboards.address import place_of
 from workbench.dashboards.audit import Person, audited
@@ -21,7 +23,7 @@ from workbench.dashboards.style import LOST, asset
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bokeh.document import Document
 
@@ -97,7 +99,18 @@ class Visits:
         document.template_variables["user"] = Person.of(request).user
         query = urlsplit(getattr(request, "uri", None) or "").query
         workbench.begin_at(f"?{query}" if query else "")
-        workbench.follow_in(document.add_next_tick_callback)
+        loop = asyncio.get_running_loop()
+
+        def soon(act: Callable[[], None]) -> None:
+            # Bokeh's own way loses what another thread asks for while events are held back.
+            loop.call_soon_threadsafe(_do_in, document, act)
+
+        workbench.follow_in(soon)
+
+
+def _do_in(document: Document, act: Callable[[], None]) -> None:
+    with set_curdoc(document):
+        act()
 
 
 def frame(document: Document) -> None:
