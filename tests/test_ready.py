@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import re
 import time
+import weakref
 from contextlib import asynccontextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import pytest
+from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandler
 from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
 from bokeh.server.contexts import ApplicationContext
@@ -73,6 +76,7 @@ class Served:
         access = Access(audit_log=store.with_name("audit"))
         self.visits = Visits({"store": self.answers}, access, shelf)
         application = build_applications({"/": self.visits.open})["/"]
+        application.add(DocumentLifecycleHandler())  # as Bokeh's server does
         self.context = ApplicationContext(application, IOLoop.current(), url="/")
         self.ready = ReadySessions(self.context, self.visits, most)
         self._visitors = 0
@@ -325,6 +329,31 @@ async def test_bokeh_lets_it_wait(store):
         await served.context._cleanup_sessions(-1)
         assert session.destroyed
         assert list(served.context.sessions) == []
+
+
+@pytest.mark.parametrize("most", [0, 2])
+@in_a_loop
+async def test_nothing_is_left_of_who_has_gone(store, most):
+    """Once its visitor has left, a document and all that was made for it go."""
+    async with serving(store, most) as served:
+        await served.filled(most)
+        served.ready._most = 0
+        documents = []
+        for _ in range(2):
+            # In tasks of their own, as on a server: whose page it is is known by what runs.
+            session = await asyncio.create_task(served.visit())
+            await asyncio.create_task(served.loaded(session, EVENTS.format(20)))
+            documents.append(weakref.ref(session.document))
+        await served.context._cleanup_sessions(-1)
+        assert session.destroyed
+        assert served.visits._made == {}
+        del session
+
+        def is_gone() -> bool:
+            gc.collect()
+            return documents[1]() is None  # the first is kept by a timer of Panel's, for good
+
+        await until(is_gone)
 
 
 @in_a_loop

@@ -6,7 +6,6 @@ import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import panel as pn
 from bokeh.io import curdoc
@@ -50,7 +49,7 @@ class Visits:
         self._answers = answers
         self._access = access
         self._shelf = shelf
-        self._made: WeakKeyDictionary[Document, Workbench] = WeakKeyDictionary()
+        self._made: dict[Document, Workbench] = {}
 
     def open(self) -> Workbench:
         """Return the pages for the document that is being made."""
@@ -74,7 +73,7 @@ class Visits:
         self._made[document] = workbench
         workbench.prepare()
         pn.state.onload(workbench.start)
-        document.on_session_destroyed(lambda _context: workbench.end())
+        document.on_session_destroyed(lambda _context: self._end(document))
         document.js_on_event("connection_lost", CustomJS(code=LOST))
         frame(document)
         if not isinstance(document, WaitingDocument):
@@ -106,6 +105,10 @@ class Visits:
             loop.call_soon_threadsafe(_do_in, document, act)
 
         workbench.follow_in(soon)
+
+    def _end(self, document: Document) -> None:
+        """Let go of a document whose visitor has left."""
+        self._made.pop(document).end()
 
 
 def _do_in(document: Document, act: Callable[[], None]) -> None:
