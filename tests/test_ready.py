@@ -300,6 +300,7 @@ async def test_none_waits_that_shows_an_error(store, caplog):
         served.ready.fill()
         await until(lambda: "No session could be made ahead" in caplog.text)
         assert served.waiting == 0
+        assert served.visits._made == {}
         there.rename(store)
         session = await served.visit()
         assert not isinstance(session.document, WaitingDocument)

@@ -27,6 +27,8 @@ from panel.io.resources import LOCAL_DIST, patch_model_css
 from panel.io.state import set_curdoc
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
+from workbench.errors import WorkbenchError
+
 if TYPE_CHECKING:
     from bokeh.core.serialization import Serialized
     from bokeh.document.events import DocumentChangedEvent
@@ -37,7 +39,7 @@ LITTLE: Final = 0.1
 """That is this share of one processor."""
 ARRIVING_S: Final = 5.0
 """How long nothing is made for others after a visitor came, whose browser asks for much."""
-AGAIN_S: Final = 30.0
+AGAIN_S: Final = 60.0
 """After how long it is tried again, where a session could not be made."""
 _NOBODY = ID("nobody")
 _LOG = logging.getLogger(__name__)
@@ -169,18 +171,24 @@ class ReadySessions:
             try:
                 # A task of its own, since much is known by what runs: whose page it is.
                 await asyncio.create_task(self._make_one())
-            except Exception:  # noqa: BLE001, a visitor is told what is wrong
-                _LOG.warning("No session could be made ahead.", exc_info=True)
+            except Exception as error:  # noqa: BLE001, a visitor is told what is wrong
+                said = None if isinstance(error, WorkbenchError) else error
+                _LOG.warning("No session could be made ahead: %s", error, exc_info=said)
                 await asyncio.sleep(AGAIN_S)
 
     async def _make_one(self) -> None:
         document, application = WaitingDocument(), self._context.application
         nobody = self._context_of(document, _NOBODY, _opens())
         await application.on_session_created(nobody)
-        application.initialize_document(document)
-        with set_curdoc(document):
-            await self._visits.fill(document)
-            for root in document.roots:  # as Panel does when it sends a page
-                patch_model_css(root, LOCAL_DIST)
-            document.write()
+        try:
+            application.initialize_document(document)
+            with set_curdoc(document):
+                await self._visits.fill(document)
+                for root in document.roots:  # as Panel does when it sends a page
+                    patch_model_css(root, LOCAL_DIST)
+                document.write()
+        except BaseException:
+            document.destroy(None)
+            await application.on_session_destroyed(nobody)
+            raise
         self._waiting.append((document, nobody))
