@@ -228,8 +228,6 @@ async def at_once(server: Server) -> tuple[float, float, list[WebSocketClientCon
 async def many(server: Server) -> None:
     """Print how long many wait who come at once: for sessions that are ready, and once none is."""
     AsyncHTTPClient.configure(None, max_clients=SESSIONS)
-    _, first = await visit(server.address)
-    await asyncio.to_thread(rest, server)
     late, cpu, sockets = await at_once(server)
     say(f"{SESSIONS} sessions at once", said(late, cpu), "< 2 s", met=late < 2)
     memory = server.memory()
@@ -237,7 +235,7 @@ async def many(server: Server) -> None:
     each = (server.memory() - memory) / SESSIONS
     print(f"     {SESSIONS} more, for whom no session is ready: {said(late, cpu)}")
     say("memory of each", f"{each / MIB:.1f} MiB", "< 30 MiB", met=each < 30 * MIB)
-    for socket in (first, *sockets, *others):
+    for socket in (*sockets, *others):
         socket.close()
 
 

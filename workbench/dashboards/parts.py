@@ -142,8 +142,7 @@ def choice(
         stylesheets=sheets("field"),
         **{"margin": 0, "align": "center", **others},
     )
-    found.param.watch(act, "value")
-    at_a_touch(found)
+    _acts(found, act)
     return found
 
 
@@ -153,8 +152,7 @@ def field(name: str, placeholder: str, act: Act, **options: Any) -> pn.widgets.T
     found = pn.widgets.TextInput(
         label=name, placeholder=placeholder, stylesheets=sheets("field"), **chosen
     )
-    found.param.watch(act, "value")
-    at_a_touch(found)
+    _acts(found, act)
     return found
 
 
@@ -169,8 +167,7 @@ def offers(act: Act) -> pn.widgets.RadioBoxGroup:
         css_classes=["wb-checks", "wb-offers"],
         stylesheets=sheets("field"),
     )
-    found.param.watch(act, "value")
-    at_a_touch(found)
+    _acts(found, act)
     return found
 
 
@@ -183,9 +180,13 @@ def checks(act: Act) -> pn.widgets.CheckBoxGroup:
         css_classes=["wb-checks"],
         stylesheets=sheets("field"),
     )
+    _acts(found, act)
+    return found
+
+
+def _acts(found: pn.widgets.Widget, act: Act) -> None:
     found.param.watch(act, "value")
     at_a_touch(found)
-    return found
 
 
 def at_a_touch(found: pn.reactive.Syncable) -> None:
